@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class IsosConfig(AppConfig):
+    name = "isos"
+    verbose_name = "ISO images"

@@ -1,0 +1,9 @@
+"""The library's rows. Only actions, operations and quotas.reservations write them."""
+
+from isos.models.event import Event
+from isos.models.iso import Iso, OsType, OsVersion
+from isos.models.operation import Operation
+from isos.models.replica import Replica
+from isos.models.upload import Upload
+
+__all__ = ["Event", "Iso", "Operation", "OsType", "OsVersion", "Replica", "Upload"]

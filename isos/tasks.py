@@ -1,0 +1,1 @@
+"""Wake-up calls for workers. They take ids and hold no logic."""

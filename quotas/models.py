@@ -1,0 +1,51 @@
+"""Limits per Account and what is held against them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class QuotaLimit(models.Model):
+    """One Account's own limits; an empty field means the portal's default (settings.QUOTA_DEFAULTS)."""
+
+    account = models.OneToOneField("accounts.Account", on_delete=models.CASCADE, related_name="quota_limit")
+    max_isos = models.PositiveIntegerField("ISO images", null=True, blank=True)
+    max_bytes = models.PositiveBigIntegerField("total bytes", null=True, blank=True)
+    max_iso_bytes = models.PositiveBigIntegerField("largest ISO in bytes", null=True, blank=True)
+    max_uploads = models.PositiveIntegerField("simultaneous uploads", null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Quota of {self.account}"
+
+
+class Reservation(models.Model):
+    """Quota held for one Replica, from the first click until the Replica is gone.
+
+    `held` while its bytes travel, `used` once it is Ready. What counts is the sum over both:
+    bytes per Replica, ISO count per distinct `iso_ref`. Written by quotas.reservations only.
+    """
+
+    class State(models.TextChoices):
+        HELD = "held", "Held"
+        USED = "used", "Used"
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", "Upload"
+        FETCH = "fetch", "URL import"
+        COPY = "copy", "Copy"
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="reservations")
+    iso_ref = models.UUIDField(help_text="Public id of the ISO.")
+    replica_ref = models.UUIDField(unique=True, help_text="Public id of the replica.")
+    source = models.CharField(max_length=8, choices=Source.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.HELD)
+    bytes = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "iso_ref"])]
+        constraints = [models.CheckConstraint(condition=Q(bytes__gte=0), name="reservation_bytes_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{self.bytes} bytes {self.state} for {self.account}"

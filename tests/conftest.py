@@ -1,0 +1,48 @@
+"""The fixed cast: an owner, a teammate in the same Account, a stranger in another, an administrator."""
+
+import pytest
+
+from portal.accounts.models import Account, User
+from zones.models import Zone
+
+
+@pytest.fixture
+def account(db):
+    return Account.objects.create(name="Demo")
+
+
+@pytest.fixture
+def owner(account):
+    return User.objects.create_user("owner", "owner@example.org", "owner-password", account=account)
+
+
+@pytest.fixture
+def teammate(account):
+    return User.objects.create_user("teammate", "teammate@example.org", "teammate-password", account=account)
+
+
+@pytest.fixture
+def stranger(db):
+    other = Account.objects.create(name="Other")
+    return User.objects.create_user("stranger", "stranger@example.org", "stranger-password", account=other)
+
+
+@pytest.fixture
+def admin_user(db):
+    staff = Account.objects.create(name="Administrators")
+    return User.objects.create_superuser("admin", "admin@example.org", "admin-password", account=staff)
+
+
+def make_file_zone(slug, root, **fields):
+    root.mkdir(parents=True, exist_ok=True)
+    return Zone.objects.create(slug=slug, name=slug, options={"location": str(root)}, **fields)
+
+
+@pytest.fixture
+def zone_a(db, tmp_path):
+    return make_file_zone("zone-a", tmp_path / "zone-a")
+
+
+@pytest.fixture
+def zone_b(db, tmp_path):
+    return make_file_zone("zone-b", tmp_path / "zone-b")

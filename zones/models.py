@@ -1,0 +1,76 @@
+"""Zone: a place with its own storage."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from encrypted_fields.fields import EncryptedTextField
+
+FILE_BACKEND = "django.core.files.storage.FileSystemStorage"
+
+
+class Zone(models.Model):
+    """A place with its own storage (and, later, compute).
+
+    The storage is a Django STORAGES entry: `backend` is the dotted class, `options` its
+    keyword arguments. Options that are secret live in `secret_options`: encrypted at rest,
+    written in admin and never shown again. An option value `"env:NAME"` is read from the
+    environment of the process that opens the store, so that the database need not know it.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        MAINTENANCE = "maintenance", "Maintenance"
+        DISABLED = "disabled", "Disabled"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.SlugField(max_length=40, unique=True, help_text="Names the zone's queue. Fixed once made.")
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
+    state_reason = models.CharField(
+        max_length=200, blank=True, help_text="Shown to users while the zone is not active."
+    )
+    position = models.PositiveSmallIntegerField(default=0)
+    backend = models.CharField(max_length=200, default=FILE_BACKEND)
+    options = models.JSONField(default=dict, blank=True)
+    secret_options = EncryptedTextField(default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        """Whether new work may be sent here. Work under way goes on in maintenance."""
+        return self.state == self.State.ACTIVE
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue of workers that stand beside this zone's storage."""
+        return f"zone.{self.slug}"
+
+    def storage_options(self) -> dict[str, Any]:
+        """Options and secrets together, `env:NAME` values resolved. For stores only."""
+        merged = {**self.options, **self._secrets()}
+        return {key: _resolve(key, value) for key, value in merged.items()}
+
+    def _secrets(self) -> dict[str, Any]:
+        return json.loads(self.secret_options) if self.secret_options else {}
+
+
+def _resolve(key: str, value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith("env:"):
+        return value
+    name = value.removeprefix("env:")
+    if name not in os.environ:
+        raise ImproperlyConfigured(f"The storage option {key} names {name}, which is not in the environment.")
+    return os.environ[name]
