@@ -3,7 +3,14 @@
 One write path serves every source: bytes go into a `StagedObject`, which becomes visible
 under its key by one atomic `commit`. A staged object is named by a token and can be
 reopened by that token from any process after a crash; it then tells the true durable
-offset. Keys and tokens are made by the server only.
+offset. Keys and tokens are made by the server only (zones.stores.names says what they may
+hold), and one token always goes with one key: S3 can't rename, so a store must know the key
+before the first byte comes.
+
+A crash may come between `commit` and whatever the caller writes down about it. `stage` of a
+token whose object stands under its key already therefore answers with a staged object that
+is `committed`: `offset` is the whole size, `commit` and `abort` do nothing, `append` raises
+`ObjectExists`. To begin anew, `delete` the key first.
 """
 
 from __future__ import annotations
@@ -26,6 +33,11 @@ class StoreError(PortalError):
     status = 502
     retryable = True
     default_message = "The zone's storage reported an error. Try again later."
+
+    def __init__(self, message: str = "", *, reason: str = "", code: str = "", field: str = "") -> None:
+        """`reason` is for administrators and logs (an errno, an S3 code); users read `message`."""
+        super().__init__(message, code=code, field=field)
+        self.reason = reason
 
 
 class ObjectMissing(StoreError):
@@ -73,6 +85,15 @@ class StagedBusy(StoreError):
     default_message = "Another transfer of this file is still running. Try again in a moment."
 
 
+class ObjectExists(StoreError):
+    """Bytes would replace a committed object. Always a programming error: content never changes."""
+
+    code = "store_exists"
+    status = 409
+    retryable = False
+    default_message = "The zone already holds this file. Delete it there, then try again."
+
+
 class BadKey(StoreError):
     """A key or token that could leave the store. Always a programming error or an attack."""
 
@@ -105,6 +126,11 @@ class StagedObject(Protocol):
     """Bytes on their way in. At most one process has it open for writing (`StagedBusy`)."""
 
     token: str
+    key: str
+
+    @property
+    def committed(self) -> bool:
+        """Whether the object stands under its key, from this commit or one before a crash."""
 
     @property
     def offset(self) -> int:
@@ -119,14 +145,15 @@ class StagedObject(Protocol):
     def open(self) -> BinaryIO | None:
         """A reader over the durable bytes, or None where the backend can't read before commit."""
 
-    def commit(self, key: str) -> None:
+    def commit(self) -> None:
         """Make the whole object visible under `key`, atomically and durably, and end staging.
 
         Idempotent: committing again after a crash succeeds when the key is there already.
+        Raises `ObjectMissing` after `abort`, `ObjectExists` where another token's object has the key.
         """
 
     def abort(self) -> None:
-        """Give the bytes back. Idempotent."""
+        """Give the staged bytes back. Idempotent. Never touches what is committed."""
 
     def close(self) -> None:
         """Let go of it without losing durable bytes. Idempotent."""
@@ -135,11 +162,15 @@ class StagedObject(Protocol):
 class Store(Protocol):
     """One zone's storage."""
 
-    def stage(self, token: str) -> StagedObject:
-        """Open the staged object of this token for writing, making it where there is none."""
+    def stage(self, token: str, key: str) -> StagedObject:
+        """Open the staged object of this token for writing, making it where there is none.
+
+        `key` is where it will be committed, the same at every call with this token.
+        Raises `StagedBusy` while another process or thread has it open.
+        """
 
     def open(self, key: str, offset: int = 0) -> BinaryIO:
-        """A reader from `offset`. Raises `ObjectMissing`."""
+        """A reader from `offset`, which the caller closes. Raises `ObjectMissing`, at once or at the first read."""
 
     def size(self, key: str) -> int:
         """Bytes under `key`. Raises `ObjectMissing`."""
@@ -157,9 +188,10 @@ class Store(Protocol):
         """An address at which the backend itself serves the key for `expires` seconds, or None."""
 
     def copy_from(self, source: Store, key: str, staged: StagedObject, progress: Progress) -> bool:
-        """Fill `staged` from another store by a faster path than streaming.
+        """Fill `staged`, from its offset on, with `key` of another store by a faster path than streaming.
 
-        Returns False, with `staged` untouched, where no fast path fits.
+        Returns False, with `staged` untouched, where no fast path fits. `progress` gets the
+        bytes of the object that are there so far. The bytes are not hashed on the way.
         """
 
     def probe(self) -> Probe:
