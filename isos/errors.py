@@ -7,6 +7,7 @@ again can't heal them. Errors of stores are in zones.stores.base.
 from __future__ import annotations
 
 from portal.kernel.errors import Conflict, PortalError
+from portal.kernel.text import human_bytes
 
 
 class OffsetConflict(Conflict):
@@ -55,3 +56,91 @@ class NameTaken(PortalError):
 
     code = "name_taken"
     status = 422
+
+
+class ContentRefused(PortalError):
+    """The bytes themselves can't be accepted. Final: the same bytes are refused every time."""
+
+    code = "content_refused"
+    status = 422
+    default_message = "This file can't be accepted. Choose the ISO image of an operating system."
+
+
+class NotAnIso(ContentRefused):
+    """Not an ISO 9660 image; the sentence says what it looks like instead."""
+
+    code = "not_an_iso"
+    default_message = "This file is not an ISO image. Choose a file that ends in .iso."
+
+    @classmethod
+    def looks_like(cls, what: str, advice: str = "Choose the .iso file instead.") -> NotAnIso:
+        return cls(f"This looks like {what}, not an ISO image. {advice}")
+
+
+class DangerousFormat(ContentRefused):
+    """An ISO image and something else at once: each program would read other bytes of it."""
+
+    code = "dangerous_format"
+    default_message = "This file is an ISO image and something else at once. Get it again from its publisher."
+
+    @classmethod
+    def also(cls, what: str) -> DangerousFormat:
+        return cls(
+            f"This file is an ISO image and {what} at once, which could harm the machines that open it. "
+            "Get the image again from its publisher."
+        )
+
+
+class Truncated(ContentRefused):
+    """The image says that it is longer than the file. Sizes in bytes."""
+
+    code = "truncated"
+    default_message = "This ISO image is incomplete. Download it again, then upload it again."
+
+    @classmethod
+    def sizes(cls, *, needed: int, found: int) -> Truncated:
+        want, have = distinct_sizes(needed, found)
+        return cls(
+            f"This ISO image is incomplete: it needs {want}, but the file has {have}. "
+            "Download it again from its publisher, then upload it again."
+        )
+
+
+class SizeMismatch(ContentRefused):
+    """More or fewer bytes came than were declared. Sizes in bytes."""
+
+    code = "size_mismatch"
+    default_message = "The file's size is not what was declared. Upload it again."
+
+    @classmethod
+    def sizes(cls, *, expected: int, found: int) -> SizeMismatch:
+        want, have = distinct_sizes(expected, found)
+        so = f"more than the expected {want}" if found > expected else f"only {have} of the expected {want}"
+        return cls(f"The transfer brought {so}. The file may have changed meanwhile: start it again.")
+
+
+class ChecksumMismatch(ContentRefused):
+    """The SHA-256 is not the one that the user gave."""
+
+    code = "checksum_mismatch"
+    default_message = "The file's SHA-256 is not the expected one. Download it again, or correct the checksum."
+
+    @classmethod
+    def digests(cls, *, expected: str, found: str) -> ChecksumMismatch:
+        return cls(
+            f"The file's SHA-256 is {shortened(found)}, but {shortened(expected)} was expected. "
+            "Download the file again from its publisher, or correct the checksum."
+        )
+
+
+def distinct_sizes(first: int, second: int) -> tuple[str, str]:
+    """Both sizes for people; in single bytes where rounding would make different ones look alike."""
+    short = human_bytes(first), human_bytes(second)
+    if first != second and short[0] == short[1]:
+        return f"{first:,} bytes".replace(",", " "), f"{second:,} bytes".replace(",", " ")
+    return short
+
+
+def shortened(digest: str) -> str:
+    """`3b1f4c9a…77d0e2aa`: enough of a digest to compare by eye."""
+    return f"{digest[:8]}…{digest[-8:]}" if len(digest) > 17 else digest

@@ -1,0 +1,107 @@
+"""The one checked stream: count, hash, look at the first bytes, tell progress.
+
+Every byte that becomes part of an ISO passes through here, whatever its source. The hash is
+nearly all of the cost: 64 KiB are copied for inspection, nothing else is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from isos.errors import ChecksumMismatch, SizeMismatch
+from isos.inspection.head import HEAD_BYTES, Head, check_head
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """What came: its size in bytes and its SHA-256 in lower-case hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class CheckedStream:
+    """Takes the bytes of one ISO in order, from its first to its last.
+
+    `feed` refuses as soon as the first 64 KiB show that this is no ISO image, or when more
+    comes than was declared, so that nothing is transferred in vain; `finish` decides about
+    the whole. Refusals are `ContentRefused`: final. `on_progress` gets the bytes so far with
+    every chunk and may raise to stop; it does its own throttling.
+    """
+
+    def __init__(
+        self,
+        *,
+        expected_size: int | None = None,
+        expected_sha256: str = "",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.received = 0
+        self._expected_size = expected_size
+        self._expected_sha256 = expected_sha256.strip().lower()
+        self._on_progress = on_progress
+        self._sha256 = hashlib.sha256()
+        self._first_bytes = bytearray()
+        self._head: Head | None = None
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes. The chunk may be reused as soon as this returns."""
+        self.received += len(chunk)
+        if self._expected_size is not None and self.received > self._expected_size:
+            raise SizeMismatch.sizes(expected=self._expected_size, found=self.received)
+        if self._head is None:
+            self._look(chunk)
+        self._sha256.update(chunk)
+        if self._on_progress is not None:
+            self._on_progress(self.received)
+
+    def finish(self) -> Content:
+        """The verdict after the last byte."""
+        if self._expected_size is not None and self.received != self._expected_size:
+            raise SizeMismatch.sizes(expected=self._expected_size, found=self.received)
+        head = self._head or check_head(bytes(self._first_bytes), whole=True)
+        head.check_size(self.received)
+        digest = self._sha256.hexdigest()
+        if self._expected_sha256 and digest != self._expected_sha256:
+            raise ChecksumMismatch.digests(expected=self._expected_sha256, found=digest)
+        return Content(self.received, digest)
+
+    def _look(self, chunk: bytes | memoryview) -> None:
+        self._first_bytes += chunk[: HEAD_BYTES - len(self._first_bytes)]
+        if len(self._first_bytes) == HEAD_BYTES:
+            self._head = check_head(bytes(self._first_bytes))
+            if self._expected_size is not None:
+                self._head.check_size(self._expected_size)
+
+
+def read_through(reader: BinaryIO, stream: CheckedStream, chunk_size: int = CHUNK_BYTES) -> None:
+    """Feed all that `reader` still has.
+
+    One thread fills a buffer while this one hashes the other: both let go of the interpreter,
+    so reading costs no time of its own where there are two processors or a network.
+    """
+    readinto = getattr(reader, "readinto", None) or _readinto_by_read(reader)
+    now, following = memoryview(bytearray(chunk_size)), memoryview(bytearray(chunk_size))
+    with ThreadPoolExecutor(1, "read-ahead") as ahead:  # leaving waits for the read under way
+        pending = ahead.submit(readinto, now)
+        while count := pending.result():
+            pending = ahead.submit(readinto, following)
+            stream.feed(now[:count])
+            now, following = following, now
+
+
+def _readinto_by_read(reader: BinaryIO) -> Callable[[memoryview], int]:
+    """`readinto` for readers that only know `read`."""
+
+    def readinto(buffer: Any) -> int:
+        data = reader.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    return readinto
