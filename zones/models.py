@@ -39,7 +39,7 @@ class Zone(models.Model):
     position = models.PositiveSmallIntegerField(default=0)
     backend = models.CharField(max_length=200, default=FILE_BACKEND)
     options = models.JSONField(default=dict, blank=True)
-    secret_options = EncryptedTextField(default="", blank=True)
+    secret_options = EncryptedTextField(default="", blank=True, null=True)  # the field stores "" as NULL
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

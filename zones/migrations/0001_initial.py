@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveSmallIntegerField(default=0)),
                 ('backend', models.CharField(default='django.core.files.storage.FileSystemStorage', max_length=200)),
                 ('options', models.JSONField(blank=True, default=dict)),
-                ('secret_options', encrypted_fields.fields.EncryptedTextField(blank=True, default='')),
+                ('secret_options', encrypted_fields.fields.EncryptedTextField(blank=True, default='', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
