@@ -12,11 +12,12 @@ if url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = url
 
 from portal.settings import *  # noqa: E402, F403
-from portal.settings import BASE_DIR, DATA_DIR, DATABASES, STORAGES  # noqa: E402
+from portal.settings import BASE_DIR, DATA_DIR, DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 ASSETS_DIR = BASE_DIR / "var" / "assets"
 STATICFILES_DIRS = [BASE_DIR / "static", ASSETS_DIR]
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns when it is absent
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
