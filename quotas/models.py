@@ -15,6 +15,9 @@ class QuotaLimit(models.Model):
     max_iso_bytes = models.PositiveBigIntegerField("largest ISO in bytes", null=True, blank=True)
     max_uploads = models.PositiveIntegerField("simultaneous uploads", null=True, blank=True)
 
+    class Meta:
+        verbose_name = "quota"
+
     def __str__(self) -> str:
         return f"Quota of {self.account}"
 
@@ -35,7 +38,10 @@ class Reservation(models.Model):
         FETCH = "fetch", "URL import"
         COPY = "copy", "Copy"
 
-    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="reservations")
+    # Its index is `reservation_usage`, which begins with the account.
+    account = models.ForeignKey(
+        "accounts.Account", on_delete=models.PROTECT, related_name="reservations", db_index=False
+    )
     iso_ref = models.UUIDField(help_text="Public id of the ISO.")
     replica_ref = models.UUIDField(unique=True, help_text="Public id of the replica.")
     source = models.CharField(max_length=8, choices=Source.choices)
@@ -44,7 +50,8 @@ class Reservation(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["account", "iso_ref"])]
+        # Holds all that usage_of adds up, so that the table itself is not read.
+        indexes = [models.Index(fields=["account", "iso_ref", "state", "source", "bytes"], name="reservation_usage")]
         constraints = [models.CheckConstraint(condition=Q(bytes__gte=0), name="reservation_bytes_not_negative")]
 
     def __str__(self) -> str:

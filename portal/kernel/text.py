@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+
+from portal.kernel.errors import InvalidInput
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+_SIZE = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
+_FACTORS = {"": 1, "b": 1, "byte": 1} | {unit.lower(): 1000**power for power, unit in enumerate(_UNITS)}
+MAX_BYTES = 2**63 - 1  # what a database column of bytes holds
 
 
 def human_bytes(count: int | None) -> str:
@@ -18,6 +26,33 @@ def human_bytes(count: int | None) -> str:
         return f"{count} byte" if count == 1 else f"{count} bytes"
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{value:.{digits}f} {_UNITS[unit]}"
+
+
+def exact_bytes(count: int) -> str:
+    """Bytes as `100 GB` or `1.5 TB` where that loses nothing, else all of them: `1234567 bytes`.
+
+    `parse_bytes` reads it back as the same number, so a form field may show it.
+    """
+    power = next((power for power in range(len(_UNITS) - 1, 0, -1) if count >= 1000**power), 0)
+    if power and count % 1000 ** (power - 1) == 0:
+        whole, thousandths = divmod(count // 1000 ** (power - 1), 1000)
+        return f"{whole}.{thousandths:03d}".rstrip("0").rstrip(".") + f" {_UNITS[power]}"
+    return f"{count} byte" if count == 1 else f"{count} bytes"
+
+
+def parse_bytes(text: str) -> int:
+    """The bytes in `100 GB`, `1.5TB` or `512`. Decimal units in any case; raises InvalidInput."""
+    example = "Write a number and a unit, for example 100 GB or 500 MB."
+    match = _SIZE.fullmatch(text.strip())
+    factor = _FACTORS.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise InvalidInput(f"“{text.strip()[:40]}” is not a size. {example}")
+    size = Fraction(match[1]) * factor
+    if size.denominator != 1:
+        raise InvalidInput(f"“{text.strip()[:40]}” is not a whole number of bytes. {example}")
+    if size > MAX_BYTES:
+        raise InvalidInput(f"“{text.strip()[:40]}” is too large. The largest size is {human_bytes(MAX_BYTES)}.")
+    return int(size)
 
 
 def percent(done: int, total: int | None) -> int:
