@@ -102,6 +102,7 @@ class FileStore:
         return _walk(self.root, list(STAGING), "")
 
     def download_url(self, key: str, filename: str, expires: int) -> str | None:
+        check_key(key)
         return None
 
     def copy_from(self, source: Store, key: str, staged: StagedObject, progress: Progress) -> bool:
@@ -217,12 +218,12 @@ class _Reader(io.FileIO):
 
 def open_reader(root: Root, parents: list[str], name: str) -> BinaryIO:
     with store_errors(), root.directory(parents) as directory:
+        # O_NONBLOCK: opening a pipe that somebody put there must not wait for a writer.
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-        raw = _Reader(fd)  # owns the descriptor from here on; refuses directories
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raw.close()
+        os.close(fd)
         raise ObjectMissing
-    return cast(BinaryIO, io.BufferedReader(raw))
+    return cast(BinaryIO, io.BufferedReader(_Reader(fd)))
 
 
 def open_staged(store: FileStore, token: str, key: str) -> FileStaged:

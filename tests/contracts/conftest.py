@@ -1,0 +1,40 @@
+"""Every test of this directory runs once for each kit."""
+
+import pytest
+
+from tests.contracts.kits import KITS
+from tests.contracts.mounts import mounts
+from tests.contracts.processes import StoreProcess
+
+
+__all__ = ["mounts"]
+
+
+@pytest.fixture(params=KITS)
+def kit(request):
+    return KITS[request.param](request)
+
+
+@pytest.fixture
+def store_factory(kit):
+    """Opens the same store anew at every call; `to_json()` lets another process do it."""
+    return kit.spec()
+
+
+@pytest.fixture
+def store(store_factory):
+    return store_factory.open()
+
+
+@pytest.fixture
+def process(store_factory):
+    """Starts other processes with the store open; kills what is left of them at the end."""
+    running = []
+
+    def start():
+        running.append(StoreProcess(store_factory))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.kill()

@@ -1,0 +1,3 @@
+from tests.contracts.mounts import mounts
+
+__all__ = ["mounts"]
