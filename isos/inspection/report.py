@@ -18,7 +18,7 @@ _FOOTER = 512
 
 # Words of volume labels, by the name of the processor that QEMU uses too.
 _LABELS: list[tuple[re.Pattern[str], str]] = [
-    (re.compile(rf"(?<![a-z0-9])(?:{words})(?![0-9])", re.IGNORECASE), processor)
+    (re.compile(rf"(?<![a-z0-9])(?:{words})", re.IGNORECASE), processor)
     for words, processor in (
         ("x86[_-]64|amd64|x64|64[- ]?bit", "x86_64"),
         ("i[3-6]86|x86(?![_-]64)|32[- ]?bit", "i386"),
