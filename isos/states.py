@@ -36,7 +36,8 @@ class IllegalTransition(Exception):
 _R, _O, _U = ReplicaState, OperationState, UploadState
 
 REPLICA_MOVES: dict[ReplicaState, frozenset[ReplicaState]] = {
-    _R.QUEUED: frozenset({_R.RECEIVING, _R.FAILED, _R.DELETING}),
+    # queued → verifying: a retry whose bytes are still staged has nothing to receive
+    _R.QUEUED: frozenset({_R.RECEIVING, _R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.RECEIVING: frozenset({_R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.VERIFYING: frozenset({_R.READY, _R.FAILED, _R.DELETING}),
     _R.READY: frozenset({_R.DELETING}),

@@ -1,4 +1,20 @@
-from django.urls import URLPattern
+"""Addresses of the library's pages. They stay put (see docs/architecture.md)."""
+
+from django.urls import path
+
+from isos.views import detail, listing, upload, verbs
 
 app_name = "isos"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", listing.iso_list, name="list"),
+    path("upload/", upload.upload_form, name="upload"),
+    path("upload/check-name/", upload.check_name, name="check_name"),
+    path("<uuid:public_id>/", detail.iso_detail, name="detail"),
+    path("<uuid:public_id>/progress/", upload.progress, name="progress"),
+    path("<uuid:public_id>/resume/", upload.resume, name="resume"),
+    path("<uuid:public_id>/rename/", verbs.rename_iso, name="rename"),
+    path("<uuid:public_id>/os/", verbs.set_iso_os, name="set_os"),
+    path("<uuid:public_id>/delete/", verbs.delete_iso, name="delete"),
+    path("<uuid:public_id>/cancel/", verbs.cancel_iso, name="cancel"),
+    path("<uuid:public_id>/retry/", verbs.retry_iso, name="retry"),
+]

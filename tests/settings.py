@@ -20,6 +20,8 @@ STATICFILES_DIRS = [BASE_DIR / "static", ASSETS_DIR]
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns when it is absent
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_BROKER_URL = "memory://"  # messages go nowhere; tests with workers start real processes
+CELERY_BROKER_TRANSPORT_OPTIONS = {}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, so that threads and other processes see the same rows.

@@ -1,0 +1,1 @@
+"""One verb a file: permission, transaction, rows and audit event together."""

@@ -49,6 +49,7 @@ class Operation(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires = models.DateTimeField(null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
+    is_doomed = models.BooleanField(default=False, help_text="Failed for good; only clean-up is left to do.")
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

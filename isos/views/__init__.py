@@ -1,0 +1,1 @@
+"""Requests in, pages out. Objects come from isos.queries, changes go to isos.actions."""

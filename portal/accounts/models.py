@@ -29,7 +29,7 @@ class PortalUserManager(UserManager["User"]):
     def _create_user_object(self, username: str, email: str | None, password: str | None, **extra: Any) -> User:
         if not extra.get("account") and not extra.get("account_id"):
             extra["account"], _ = Account.objects.get_or_create(name=username)
-        return super()._create_user_object(username, email, password, **extra)  # type: ignore[misc,no-any-return]
+        return super()._create_user_object(username, email, password, **extra)  # type: ignore[misc]
 
 
 class User(AbstractUser):

@@ -1,0 +1,11 @@
+"""What each kind of operation does."""
+
+from isos.models import Operation
+from isos.operations.engine import Runner
+from isos.operations.runners.delete import DeleteRunner
+from isos.operations.runners.ingest import IngestRunner
+
+RUNNERS: dict[Operation.Kind, Runner] = {
+    Operation.Kind.INGEST: IngestRunner(),
+    Operation.Kind.DELETE: DeleteRunner(),
+}

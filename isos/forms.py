@@ -1,0 +1,147 @@
+"""What users may type, and the sentences that answer what can't be used."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+
+from isos.actions.start_upload import NewIso
+from isos.models import Iso, OsType, OsVersion
+from isos.queries import OWNERSHIPS, SORTS, STATES, Filters
+from portal.accounts.models import User
+from zones.models import Zone
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class NameField(forms.CharField):
+    """The name of an ISO: one line, trimmed, no control characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=Iso._meta.get_field("name").max_length,
+            error_messages={
+                "required": "Enter a name.",
+                "max_length": "Use at most %(limit_value)d characters; this name has %(show_value)d.",
+            },
+            **kwargs,
+        )
+
+    def to_python(self, value: Any) -> str:
+        return " ".join((super().to_python(value) or "").split())
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if not value.isprintable():
+            raise forms.ValidationError("The name has a character that can't be shown. Type it again.")
+
+
+class UploadForm(forms.Form):
+    """A new ISO from the user's machine. `filename` and `size` are told by the browser of its file."""
+
+    filename = forms.CharField(max_length=255, error_messages={"required": "Choose an ISO file."})
+    size = forms.IntegerField(error_messages={"required": "Choose an ISO file.", "invalid": "Choose an ISO file."})
+    fingerprint = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
+    os_type = forms.ChoiceField(label="OS type", choices=OsType.choices, initial=OsType.LINUX)
+    os_version = forms.ModelChoiceField(
+        OsVersion.objects.filter(active=True), label="Version", required=False, empty_label="Not specified"
+    )
+    expected_sha256 = forms.CharField(label="SHA-256 checksum", required=False, max_length=200)
+    is_public = forms.BooleanField(label="Public", required=False)
+    is_featured = forms.BooleanField(label="Featured", required=False)
+    is_extractable = forms.BooleanField(label="Extractable", required=False)
+    name = NameField(label="Name")
+    description = forms.CharField(
+        label="Description",
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    zone = forms.ModelChoiceField(
+        Zone.objects.filter(state=Zone.State.ACTIVE),
+        to_field_name="slug",
+        empty_label=None,
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Choose a zone.",
+            "invalid_choice": "This zone takes no new images now. Choose another.",
+        },
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        if not user.is_staff:
+            self.fields["is_featured"].disabled = True
+
+    def clean_filename(self) -> str:
+        name: str = self.cleaned_data["filename"]
+        if not name.lower().endswith(".iso"):
+            raise forms.ValidationError("Only .iso files can be uploaded. Choose a file whose name ends in .iso.")
+        return name
+
+    def clean_size(self) -> int:
+        size: int = self.cleaned_data["size"]
+        if size <= 0:
+            raise forms.ValidationError("The file is empty. Choose another file.")
+        return size
+
+    def clean_expected_sha256(self) -> str:
+        """Also takes a line of a SHA256SUMS file: `digest  name`."""
+        digest = self.cleaned_data["expected_sha256"].strip().lower().removeprefix("sha256:").split()
+        if digest and not _SHA256.fullmatch(digest[0]):
+            raise forms.ValidationError(
+                "A SHA-256 checksum has 64 characters, 0-9 and a-f. Paste it again or leave it empty."
+            )
+        return digest[0] if digest else ""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        version, os_type = data.get("os_version"), data.get("os_type")
+        if version and os_type and version.os_type != os_type:
+            self.add_error("os_version", f"{version} is not a {OsType(os_type).label} version. Choose one that fits.")
+        return data
+
+    def new_iso(self) -> NewIso:
+        data = self.cleaned_data
+        fields = {name: data[name] for name in NewIso.__dataclass_fields__ if name in data}
+        return NewIso(**fields, source_name=data["filename"])
+
+
+class RenameForm(forms.Form):
+    name = NameField(label="New name")
+
+
+class OsForm(forms.Form):
+    """Operating system of an ISO that exists."""
+
+    os_type = forms.ChoiceField(choices=OsType.choices)
+    os_version = forms.ModelChoiceField(
+        OsVersion.objects.filter(active=True), to_field_name="slug", required=False, empty_label="Not specified"
+    )
+
+
+class ListForm(forms.Form):
+    """The list's toolbar. Values that make no sense are dropped, never an error page."""
+
+    q = forms.CharField(required=False, max_length=200, strip=True)
+    os_type = forms.ChoiceField(required=False, choices=[("", "All OS types"), *OsType.choices])
+    zone = forms.ModelChoiceField(Zone.objects.all(), to_field_name="slug", required=False, empty_label="All zones")
+    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *STATES.items()])
+    owner = forms.ChoiceField(required=False, choices=[("", "All ISO images"), *OWNERSHIPS.items()])
+    sort = forms.ChoiceField(required=False, choices=[(key, label) for key, (label, _) in SORTS.items()])
+
+    def filters(self) -> Filters:
+        self.is_valid()
+        data = self.cleaned_data
+        zone = data.get("zone")
+        return Filters(
+            q=data.get("q", ""),
+            os_type=data.get("os_type", ""),
+            zone=zone.slug if zone else "",
+            state=data.get("state", ""),
+            owner=data.get("owner", ""),
+            sort=data.get("sort") or "newest",
+        )

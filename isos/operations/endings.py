@@ -1,0 +1,44 @@
+"""How a replica's bytes are given back and how its failure is written. Shared by runners."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing, suppress
+
+from isos import audit
+from isos.models import Event, Replica
+from isos.operations.moves import move_replica, move_upload
+from isos.states import IllegalTransition, ReplicaState, UploadState
+from portal.kernel.errors import PortalError
+from quotas import reservations
+from zones.stores import open_store
+
+logger = logging.getLogger(__name__)
+
+
+def discard_bytes(replica: Replica) -> None:
+    """Remove staged and committed bytes. Idempotent.
+
+    Raises StagedBusy while a writer still holds the staged object: it stops at its next
+    checkpoint, because its upload or operation is no longer running.
+    """
+    store = open_store(replica.zone)
+    with closing(store.stage(replica.staging_token, replica.key)) as staged:
+        staged.abort()
+    store.delete(replica.key)
+
+
+def fail_replica(replica: Replica, error: PortalError, *, kept: bool) -> None:
+    """Write the failure. Quota is given back with the bytes, or held while they are `kept`."""
+    with suppress(IllegalTransition):  # being deleted meanwhile, or failed before and now expired
+        move_replica(replica, ReplicaState.FAILED, error_code=error.code, error_message=error.message)
+        audit.record(Event.Verb.FAILED, replica.iso, audit.PORTAL, zone=replica.zone, reason=error.message)
+    if kept:
+        return
+    with suppress(IllegalTransition):
+        if upload := getattr(replica, "upload", None):
+            move_upload(upload, UploadState.FINISHED)
+    Replica.objects.filter(pk=replica.pk, state=ReplicaState.FAILED).update(
+        error_code=error.code, error_message=error.message
+    )
+    reservations.release(replica.public_id)

@@ -1,0 +1,82 @@
+"""The periodic sweep: what makes a lost message or a killed worker a delay and not a loss."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from isos import audit
+from isos.models import Event, Operation, Upload
+from isos.operations.lease import claimable
+from isos.operations.moves import move_upload
+from isos.operations.queue import enqueue, send
+from isos.states import ACTIVE_OPERATION, IllegalTransition, OperationState, ReplicaState, UploadState
+from portal.kernel.errors import PortalError
+
+logger = logging.getLogger(__name__)
+
+RESEND_SECONDS = 30
+BATCH = 500
+
+
+class UploadExpired(PortalError):
+    """Nobody went on with the upload in time."""
+
+    code = "upload_expired"
+    default_message = (
+        "The upload was not finished in time, and what was received is gone. Choose Retry to upload it again."
+    )
+
+
+def sweep() -> dict[str, int]:
+    """Send again what waits unheard, expire what was abandoned. Returns counts for operators."""
+    return {"sent": _resend(), "expired": _expire_uploads()}
+
+
+def _resend() -> int:
+    """Operations that could run now and whose last message must be called lost."""
+    now = timezone.now()
+    # A silent owner has eaten its message; one that merely waits may still be in a long queue.
+    orphaned = Q(state=OperationState.RUNNING, sent_at__lt=now - timedelta(seconds=settings.OPERATION_LEASE_SECONDS))
+    unheard = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_SECONDS))
+    lost = Operation.objects.filter(claimable(now)).filter(orphaned | unheard).select_related("zone")
+    count = 0
+    for operation in lost.order_by("created_at")[:BATCH]:
+        send(operation)
+        count += 1
+    if count:
+        logger.info("sweep: %s operations sent again", count)
+    return count
+
+
+def _expire_uploads() -> int:
+    """End abandoned uploads: a doomed ingest gives their staging bytes and quota back."""
+    now = timezone.now()
+    silent = Q(lock_expires=None) | Q(lock_expires__lt=now)
+    abandoned = (
+        Upload.objects.filter(silent, expires_at__lt=now)
+        .filter(Q(state=UploadState.RECEIVING) | Q(state=UploadState.RECEIVED, replica__state=ReplicaState.FAILED))
+        .exclude(replica__state=ReplicaState.DELETING)
+        .exclude(replica__operations__state__in=[str(state) for state in ACTIVE_OPERATION])
+        .select_related("replica__iso", "replica__zone")
+    )
+    count = 0
+    for upload in abandoned[:BATCH]:
+        count += _expire(upload)
+    return count
+
+
+def _expire(upload: Upload) -> bool:
+    try:
+        with transaction.atomic():
+            move_upload(upload, UploadState.FINISHED)  # no request may write to it from here on
+            enqueue(upload.replica, Operation.Kind.INGEST, doom=UploadExpired())
+            audit.record(Event.Verb.UPLOAD_EXPIRED, upload.replica.iso, zone=upload.replica.zone)
+    except (IntegrityError, IllegalTransition):  # it moved meanwhile: not abandoned after all
+        return False
+    return True

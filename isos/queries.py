@@ -1,0 +1,131 @@
+"""What may be seen and how it is listed. Every read of a page goes through here.
+
+What a user may not see does not exist for him: the getters raise Http404.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from isos.actions.permissions import may_change
+from isos.models import Event, Iso, Operation, Replica, Upload
+from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, ReplicaState
+from portal.accounts.models import User
+
+PAGE_SIZE = 25
+ACTIVITY_LINES = 30
+
+SORTS = {
+    "newest": ("Newest first", ["-created_at", "-id"]),
+    "oldest": ("Oldest first", ["created_at", "id"]),
+    "name": ("Name", [Lower("name"), "id"]),
+    "largest": ("Largest first", ["-size", "-id"]),
+}
+OWNERSHIPS = {"account": "My account", "mine": "Uploaded by me", "public": "Public, of others"}
+STATES = {"ready": "Ready", "progress": "In progress", "failed": "Failed", "deleting": "Deleting"}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the list is narrowed to; empty strings mean no limit. Values are checked by forms.ListForm."""
+
+    q: str = ""
+    os_type: str = ""
+    zone: str = ""
+    state: str = ""
+    owner: str = ""
+    sort: str = "newest"
+
+    def is_narrowing(self) -> bool:
+        return any((self.q, self.os_type, self.zone, self.state, self.owner))
+
+
+def visible_isos(user: User) -> QuerySet[Iso]:
+    """The account's own ISOs, and public ones of others once they are Ready somewhere."""
+    ready = Exists(Replica.objects.filter(iso=OuterRef("pk"), state=ReplicaState.READY))
+    return Iso.objects.filter(Q(account=user.account_id) | Q(ready, is_public=True))
+
+
+def list_isos(user: User, filters: Filters, page: int) -> Page[Iso]:
+    """One page of what `user` sees, with everything its rows show. A fixed number of queries."""
+    order: Any = SORTS[filters.sort][1]
+    isos = _narrow(visible_isos(user), user, filters).order_by(*order)
+    return Paginator(isos.select_related("os_version").prefetch_related(_replicas()), PAGE_SIZE).get_page(page)
+
+
+def get_iso(user: User, public_id: UUID) -> Iso:
+    """An ISO that `user` may see, ready to be shown. Raises Http404."""
+    isos = visible_isos(user).select_related("account", "os_version", "created_by")
+    return get_object_or_404(isos.prefetch_related(_replicas()), public_id=public_id)
+
+
+def get_own_iso(user: User, public_id: UUID) -> Iso:
+    """An ISO that `user` may change. Raises Http404 also for public ones of others."""
+    iso = get_iso(user, public_id)
+    if not may_change(user, iso):
+        raise Http404
+    return iso
+
+
+def get_upload(user: User, public_id: UUID) -> Upload:
+    """A tus session of `user` himself, in whatever state. Raises Http404."""
+    uploads = Upload.objects.select_related("replica__iso__account", "replica__zone", "user")
+    return get_object_or_404(uploads, public_id=public_id, user=user)
+
+
+def activity(iso: Iso) -> QuerySet[Event]:
+    """The newest events about `iso`."""
+    return Event.objects.filter(iso=iso).order_by("-created_at", "-id")[:ACTIVITY_LINES]
+
+
+def has_any(user: User) -> bool:
+    """Whether the account has any ISO at all: tells an empty library from an empty search."""
+    return Iso.objects.filter(account=user.account_id).exists()
+
+
+def _replicas() -> Prefetch[Any]:
+    """Replicas in zone order, each with its zone, upload and active operation."""
+    active = Prefetch("operations", Operation.objects.filter(state__in=ACTIVE_OPERATION), to_attr="active_operations")
+    replicas = Replica.objects.select_related("zone", "upload").order_by("zone__position", "zone__name")
+    return Prefetch("replicas", replicas.prefetch_related(active))
+
+
+def _narrow(isos: QuerySet[Iso], user: User, filters: Filters) -> QuerySet[Iso]:
+    if filters.q:
+        isos = isos.filter(Q(name__icontains=filters.q) | Q(description__icontains=filters.q))
+    if filters.os_type:
+        isos = isos.filter(os_type=filters.os_type)
+    if filters.zone:
+        isos = isos.filter(Exists(Replica.objects.filter(iso=OuterRef("pk"), zone__slug=filters.zone)))
+    if filters.state:
+        isos = isos.filter(_in_state(filters.state))
+    if filters.owner == "mine":
+        isos = isos.filter(created_by=user)
+    elif filters.owner == "account":
+        isos = isos.filter(account=user.account_id)
+    elif filters.owner == "public":
+        isos = isos.exclude(account=user.account_id)
+    return isos
+
+
+def _in_state(state: str) -> Q:
+    """The same rule as Iso.state, as SQL: the most useful state that any replica has."""
+
+    def some(*states: ReplicaState) -> Exists:
+        return Exists(Replica.objects.filter(iso=OuterRef("pk"), state__in=states))
+
+    ready, moving, failed = some(ReplicaState.READY), some(*UNFINISHED_REPLICA), some(ReplicaState.FAILED)
+    return {
+        "ready": Q(ready),
+        "progress": ~Q(ready) & Q(moving),
+        "failed": ~Q(ready) & ~Q(moving) & Q(failed),
+        "deleting": ~Q(ready) & ~Q(moving) & ~Q(failed),
+    }[state]

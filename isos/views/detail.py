@@ -1,0 +1,42 @@
+"""View more: everything about one ISO."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from isos import queries
+from isos.actions.permissions import may_change
+from isos.forms import RenameForm
+from isos.models import Iso, OsVersion
+from isos.views.requests import user_of
+
+
+@require_safe
+@login_required
+def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The whole page, or for HTMX only its live part."""
+    user = user_of(request)
+    iso = queries.get_iso(user, public_id)
+    context = {
+        "iso": iso,
+        "may_change": may_change(user, iso),
+        "suggestion": suggested_version(iso),
+        "activity": queries.activity(iso) if may_change(user, iso) else [],
+        "renaming": "rename" in request.GET,
+        "rename_form": RenameForm(initial={"name": iso.name}),
+    }
+    template = "isos/_detail.html" if request.htmx else "isos/detail.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def suggested_version(iso: Iso) -> OsVersion | None:
+    """What the image says it is, where that differs from what the user said."""
+    slug = iso.inspected("suggested_os_version")
+    if not slug or (iso.os_version and iso.os_version.slug == slug):
+        return None
+    return OsVersion.objects.filter(slug=slug, active=True).first()

@@ -1,0 +1,116 @@
+"""One POST, one verb: rename, set OS, delete, cancel, retry."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from isos import queries
+from isos.actions.delete_from_zones import cancel, delete_from_zones
+from isos.actions.rename import rename
+from isos.actions.retry import retry
+from isos.actions.set_os import set_os
+from isos.audit import Actor
+from isos.forms import OsForm, RenameForm
+from isos.models import Iso, Replica
+from isos.states import ReplicaState
+from isos.views.requests import go_back, refused, user_of
+from portal.kernel.errors import InvalidInput, NotAllowed, PortalError
+from portal.kernel.text import join_words
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def rename_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """GET: the name's editor (a page, or a fragment for HTMX). POST: rename and go back."""
+    iso = queries.get_own_iso(user_of(request), public_id)
+    form = RenameForm(request.POST or None, initial={"name": iso.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            rename(Actor.of(request), iso, form.cleaned_data["name"])
+        except PortalError as error:
+            form.add_error("name", error.message)
+        else:
+            messages.success(request, f"Renamed to “{iso.name}”.")
+            return go_back(request)
+    context = {"iso": iso, "form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
+    template = "isos/_rename.html" if request.htmx else "isos/rename.html"  # type: ignore[attr-defined]
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def set_iso_os(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Take over the operating system that the image suggests, or another."""
+    iso = queries.get_own_iso(user_of(request), public_id)
+    form = OsForm(request.POST)
+    if not form.is_valid():
+        return refused(request, InvalidInput("That operating system is not in the list. Choose another."))
+    set_os(Actor.of(request), iso, form.cleaned_data["os_type"], form.cleaned_data["os_version"])
+    messages.success(request, f"OS type set to {iso.os_label}.")
+    return go_back(request)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """GET: choose zones and type the word. POST: checked again here, then one delete per zone."""
+    iso = queries.get_own_iso(user_of(request), public_id)
+    replicas = [replica for replica in iso.replicas.all() if replica.state != ReplicaState.DELETING]
+    wanted = set(request.POST.getlist("zones")) or {request.GET.get("zone", "")}
+    chosen = [replica for replica in replicas if replica.zone.slug in wanted]
+    error: PortalError | None = None
+    if request.method == "POST":
+        try:
+            delete_from_zones(Actor.of(request), iso, chosen, confirmation=request.POST.get("confirmation", ""))
+        except (InvalidInput, NotAllowed) as refusal:
+            error = refusal
+        else:
+            zones = join_words([replica.zone.name for replica in chosen])
+            messages.success(request, f"Deleting “{iso.name}” from {zones}.")
+            return redirect("isos:list")
+    context = _delete_context(iso, replicas, chosen) | {"error": error, "typed": request.POST.get("confirmation", "")}
+    return render(request, "isos/delete.html", context, status=error.status if error else 200)
+
+
+def _delete_context(iso: Iso, replicas: list[Replica], chosen: list[Replica]) -> dict[str, object]:
+    selected = {replica.zone.slug for replica in chosen} or ({replicas[0].zone.slug} if len(replicas) == 1 else set())
+    return {"iso": iso, "replicas": replicas, "selected": selected}
+
+
+@require_POST
+@login_required
+def cancel_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Stop what is under way; nothing to stop is no error."""
+    iso = queries.get_own_iso(user_of(request), public_id)
+    if cancel(Actor.of(request), iso):
+        messages.success(request, f"Cancelled “{iso.name}”. What was received is being removed.")
+    else:
+        messages.info(request, "There was nothing left to cancel.")
+    return go_back(request)
+
+
+@require_POST
+@login_required
+def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Try a failed replica again; where its file is needed again, go and ask for it."""
+    iso = queries.get_own_iso(user_of(request), public_id)
+    failed = [replica for replica in iso.replicas.all() if replica.state == ReplicaState.FAILED]
+    wanted = request.POST.get("zone")
+    replica = next((one for one in failed if wanted in (None, "", one.zone.slug)), None)
+    if replica is None:
+        return refused(request, InvalidInput("Only what failed can be tried again. Reload the page to see its state."))
+    replica.iso = iso
+    try:
+        upload = retry(Actor.of(request), replica)
+    except PortalError as error:
+        return refused(request, error)
+    if upload is not None:
+        return redirect("isos:resume", iso.public_id)
+    messages.success(request, f"Trying “{iso.name}” in {replica.zone} again.")
+    return go_back(request)

@@ -1,0 +1,50 @@
+"""Errors and lost sessions, rendered in one place for pages, HTMX and scripts alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render, resolve_url
+
+from portal.kernel.errors import PortalError
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class PortalErrorMiddleware:
+    """Turns a PortalError that a view let through into an answer with its sentence."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, PortalError):
+            return None
+        if request.accepts("application/json") and not request.accepts("text/html"):
+            return JsonResponse({"code": exception.code, "message": exception.message}, status=exception.status)
+        return render(request, "error.html", {"error": exception}, status=exception.status)
+
+
+class SignedOutMiddleware:
+    """A script that is sent to the sign-in page gets told so, instead of that page's HTML."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        login = resolve_url(settings.LOGIN_URL)
+        if response.status_code != 302 or not response.headers["Location"].startswith(login):
+            return response
+        if request.htmx:  # type: ignore[attr-defined]
+            # A reload goes through the sign-in page and comes back to where the user was.
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
+        if not request.accepts("text/html"):
+            message = "Your session ended. Sign in again to go on."
+            return JsonResponse({"code": "signed_out", "message": message}, status=401)
+        return response
