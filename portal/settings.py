@@ -11,20 +11,24 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environ import FileAwareEnv
+from environ import Env
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = FileAwareEnv()
+from portal.environment import BASE_DIR, data_dir, environment
+
+env = Env()
+env.ENVIRON = environment
 
 # --- where things are -----------------------------------------------------------------
 
-DATA_DIR = Path(env.str("PORTAL_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
+DATA_DIR: Path = data_dir()  # PORTAL_DATA_DIR
 BIND = env.str("PORTAL_BIND", default="127.0.0.1:8000")
+# One web process; each thread serves one request, and an upload in progress is a request.
+WEB_THREADS = env.int("WEB_THREADS", default=16)
 
 
 def _secret_key() -> str:
     """From the environment, else the file that `manage.py up` generates at the first start."""
-    if key := env.str("SECRET_KEY", default=""):
+    if key := environment.get("SECRET_KEY"):  # as it is: env.str() would follow a leading $
         return key
     try:
         return (DATA_DIR / "secret_key").read_text().strip()
@@ -66,6 +70,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.health.HealthMiddleware",  # first: probes come by address, without TLS and without a known Host
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -77,6 +82,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.SignedOutMiddleware",
+    "portal.middleware.PortalErrorMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -113,9 +120,18 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
+# --- cache ----------------------------------------------------------------------------
+
+# Counts sign-in attempts, so it must be one for all processes and outlast a restart: a table of
+# the database (a migration makes it), or CACHE_URL, for example redis://cache:6379/1.
+CACHES = {"default": env.cache_url("CACHE_URL", default="dbcache://portal_cache")}
+if CACHES["default"]["BACKEND"].endswith("DatabaseCache"):
+    # Above this many entries the oldest go; at Django's 300 an attacker could flush the counters.
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 50_000}
+
 # --- background work ------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -123,15 +139,20 @@ CELERY_TASK_DEFAULT_QUEUE = "portal"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+# Whether each zone's work goes to its own queue (`zone.<slug>`), for workers that stand beside
+# its storage. Off, all work goes to the queue `portal` and any worker does it.
+ZONE_QUEUES = env.bool("ZONE_QUEUES", default=False)
+WORKER_CONCURRENCY = CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=2)
 if CELERY_BROKER_URL.startswith("filesystem:"):
     # A broker without a server: messages are files. At its default of 1 s polling crawls.
     _BROKER_DIR = DATA_DIR / "broker"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_BROKER_DIR / "messages"),
         "data_folder_out": str(_BROKER_DIR / "messages"),
         "control_folder": str(_BROKER_DIR / "control"),
         "polling_interval": 0.05,
     }
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # one more folder to poll, and nobody sends commands
 else:
     # Longer than any lease; the database row, not the broker, decides who runs what.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
@@ -161,8 +182,23 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_FORMS = {
+    "login": "portal.accounts.forms.LoginForm",
+    "reset_password": "portal.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.accounts.forms.ResetPasswordKeyForm",
+    "change_password": "portal.accounts.forms.ChangePasswordForm",
+    "reauthenticate": "portal.accounts.forms.ReauthenticateForm",
+}
+MFA_ADAPTER = "portal.accounts.adapter.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "portal.accounts.forms.AuthenticateForm",
+    "reauthenticate": "portal.accounts.forms.ReauthenticateCodeForm",
+    "activate_totp": "portal.accounts.forms.ActivateTOTPForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "ISO portal"
+MFA_TOTP_TOLERANCE = 1  # clocks may differ by one step of 30 s (RFC 6238, section 5.2)
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
@@ -171,6 +207,10 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ISO portal <portal@l
 # --- security -------------------------------------------------------------------------
 
 BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
+# How many proxies stand before the portal, each appending to X-Forwarded-For. The client's address
+# for rate limits is taken that far from the end; at 0 the header, which anyone can send, is ignored.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
