@@ -1,0 +1,150 @@
+"""The library in Django admin. Rows are for looking: what changes them are actions, never forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload
+from isos.operations.queue import send
+from isos.states import OperationState
+from portal.kernel.text import human_bytes
+
+if TYPE_CHECKING:
+    OsVersionModelAdmin = admin.ModelAdmin[OsVersion]
+    IsoModelAdmin = admin.ModelAdmin[Iso]
+    OperationModelAdmin = admin.ModelAdmin[Operation]
+    UploadModelAdmin = admin.ModelAdmin[Upload]
+    EventModelAdmin = admin.ModelAdmin[Event]
+    ReplicaTabularInline = admin.TabularInline[Replica, Iso]
+else:  # Django's classes take no parameters when they run
+    OsVersionModelAdmin = IsoModelAdmin = OperationModelAdmin = admin.ModelAdmin
+    UploadModelAdmin = EventModelAdmin = admin.ModelAdmin
+    ReplicaTabularInline = admin.TabularInline
+
+
+class ReadOnly:
+    """Mixin: nothing is added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(OsVersion)
+class OsVersionAdmin(OsVersionModelAdmin):
+    list_display = ("name", "os_type", "match", "position", "active")
+    list_editable = ("position", "active")
+    list_filter = ("os_type", "active")
+    search_fields = ("name", "slug", "match")
+    prepopulated_fields = {"slug": ("name",)}
+
+
+class ReplicaInline(ReadOnly, ReplicaTabularInline):
+    model = Replica
+    fields = ("zone", "state", "error_message", "verified_at", "public_id")
+    readonly_fields = fields
+
+
+@admin.register(Iso)
+class IsoAdmin(IsoModelAdmin):
+    """Administrators set what is theirs to set: featured, and the words."""
+
+    list_display = ("name", "account", "os_type", "size_text", "state", "is_public", "is_featured", "created_at")
+    list_filter = ("os_type", "is_public", "is_featured", "is_extractable", "replicas__zone", "replicas__state")
+    list_select_related = ("account",)
+    search_fields = ("name", "description", "public_id", "sha256", "account__name")
+    fields = (
+        "name", "description", "account", "created_by", "os_type", "os_version", "is_public", "is_featured",
+        "is_extractable", "password_enabled", "size_text", "sha256", "expected_sha256", "source_name", "public_id",
+        "created_at", "ready_at", "inspection",
+    )  # fmt: skip
+    readonly_fields = (
+        "account", "created_by", "size_text", "sha256", "expected_sha256", "source_name", "public_id", "created_at",
+        "ready_at", "inspection",
+    )  # fmt: skip
+    inlines = (ReplicaInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Iso]:
+        return super().get_queryset(request).prefetch_related("replicas")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # content comes by upload only
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # a row without its bytes' delete would leave orphans
+
+    @admin.display(description="size", ordering="size")
+    def size_text(self, iso: Iso) -> str:
+        return human_bytes(iso.size)
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnly, OperationModelAdmin):
+    list_display = (
+        "created_at",
+        "kind",
+        "iso_name",
+        "account",
+        "zone",
+        "state",
+        "phase",
+        "done",
+        "attempt",
+        "error_code",
+    )
+    list_filter = ("state", "kind", "zone", "error_code")
+    list_select_related = ("account", "zone")
+    search_fields = ("iso_name", "public_id", "account__name", "error_message")
+    date_hierarchy = "created_at"
+    actions = ("run_now",)
+
+    @admin.display(description="progress")
+    def done(self, operation: Operation) -> str:
+        return f"{human_bytes(operation.bytes_done)} of {human_bytes(operation.bytes_total)}"
+
+    @admin.action(description="Run now, without waiting for the next try", permissions=["view"])
+    def run_now(self, request: HttpRequest, chosen: QuerySet[Operation]) -> None:
+        waiting = chosen.filter(state=OperationState.QUEUED).select_related("zone")
+        for operation in waiting:
+            Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED).update(not_before=None)
+            send(operation)
+        messages.info(request, f"{len(waiting)} waiting operations sent to the workers.")
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnly, UploadModelAdmin):
+    list_display = ("created_at", "filename", "user", "zone", "received", "state", "expires_at", "is_receiving_now")
+    list_filter = ("state", "replica__zone")
+    list_select_related = ("user", "replica__zone")
+    search_fields = ("filename", "public_id", "user__username")
+
+    @admin.display(description="zone")
+    def zone(self, upload: Upload) -> str:
+        return upload.replica.zone.name
+
+    @admin.display(description="received")
+    def received(self, upload: Upload) -> str:
+        return f"{human_bytes(upload.offset)} of {human_bytes(upload.length)}"
+
+    @admin.display(description="receiving now", boolean=True)
+    def is_receiving_now(self, upload: Upload) -> bool:
+        return upload.lock_expires is not None and upload.lock_expires > timezone.now()
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly, EventModelAdmin):
+    list_display = ("created_at", "account", "actor_name", "verb", "iso_name", "zone_name", "address")
+    list_filter = ("verb", "account", "zone_name")
+    list_select_related = ("account",)
+    search_fields = ("iso_name", "iso_ref", "actor_name", "address")
+    date_hierarchy = "created_at"

@@ -1,0 +1,53 @@
+"""Django admin over the library: pages open, nothing there bypasses the actions."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+
+from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload
+from isos.operations.queue import enqueue
+from tests.isos.conftest import run_all, send
+
+
+@pytest.fixture
+def library(start, iso_bytes):
+    OsVersion.objects.get_or_create(slug="one", defaults={"name": "One 1", "os_type": "other"})
+    send(start(len(iso_bytes), name="Ready one"), iso_bytes)
+    run_all()
+    upload = start(len(iso_bytes), name="On its way")
+    send(upload, iso_bytes[:1000])
+    return upload
+
+
+@pytest.mark.parametrize("model", [Iso, Operation, Upload, Event, OsVersion])
+def test_lists_searches_and_rows_open(library, admin_client, model):
+    name = f"/admin/isos/{model._meta.model_name}/"
+    assert admin_client.get(name).status_code == 200
+    assert admin_client.get(name, {"q": "one"}).status_code == 200
+    assert admin_client.get(f"{name}{model.objects.first().pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("model", [Iso, Operation, Upload, Event])
+def test_rows_are_neither_added_nor_deleted_here(library, admin_client, model):
+    name = f"/admin/isos/{model._meta.model_name}/"
+    assert admin_client.get(f"{name}add/").status_code == 403
+    assert admin_client.get(f"{name}{model.objects.first().pk}/delete/").status_code == 403
+
+
+def test_run_now_skips_the_backoff(library, admin_client, django_capture_on_commit_callbacks):
+    from django.utils import timezone
+
+    operation = enqueue(Replica.objects.get(state="receiving"), Operation.Kind.INGEST)
+    Operation.objects.filter(pk=operation.pk).update(not_before=timezone.now() + timedelta(hours=1))
+    answer = admin_client.post(
+        "/admin/isos/operation/", {"action": "run_now", "_selected_action": [operation.pk]}, follow=True
+    )
+    assert "1 waiting operations" in answer.content.decode()
+    operation.refresh_from_db()
+    assert operation.not_before is None
+
+
+def test_sweep_command_says_what_it_did(library, capsys):
+    call_command("sweep")
+    assert "Expired uploads: 0." in capsys.readouterr().out
