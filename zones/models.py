@@ -7,9 +7,11 @@ import os
 import uuid
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from encrypted_fields.fields import EncryptedTextField
+
+from zones.validation import storage_problems
 
 FILE_BACKEND = "django.core.files.storage.FileSystemStorage"
 
@@ -58,13 +60,25 @@ class Zone(models.Model):
         """The Celery queue of workers that stand beside this zone's storage."""
         return f"zone.{self.slug}"
 
+    def clean(self) -> None:
+        """Refuse a storage entry that can't work, with the sentence at its field."""
+        problems = storage_problems(self, Zone.objects.exclude(pk=self.pk))
+        if problems:
+            raise ValidationError(problems)
+
     def storage_options(self) -> dict[str, Any]:
         """Options and secrets together, `env:NAME` values resolved. For stores only."""
-        merged = {**self.options, **self._secrets()}
+        merged = {**self.options, **self.secrets()}
         return {key: _resolve(key, value) for key, value in merged.items()}
 
-    def _secrets(self) -> dict[str, Any]:
-        return json.loads(self.secret_options) if self.secret_options else {}
+    def secrets(self) -> dict[str, Any]:
+        """The decrypted secret options. For stores; only the names may ever be shown."""
+        try:
+            return json.loads(self.secret_options) if self.secret_options else {}
+        except ValueError:  # the field gives what it can't decrypt back as it is
+            raise ImproperlyConfigured(
+                "The zone's secret options can't be decrypted with the present SECRET_KEY."
+            ) from None
 
 
 def _resolve(key: str, value: Any) -> Any:

@@ -6,7 +6,6 @@ from tests.contracts.kits import KITS
 from tests.contracts.mounts import mounts
 from tests.contracts.processes import StoreProcess
 
-
 __all__ = ["mounts"]
 
 

@@ -47,7 +47,7 @@ def test_the_root_is_never_made(tmp_path):
     with pytest.raises(StoreUnreachable):
         store.stage("token", KEY)
     assert not (tmp_path / "not-mounted").exists()
-    assert "mounted?" in store.probe().message
+    assert "not mounted" in store.probe().message
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path):

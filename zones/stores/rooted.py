@@ -46,7 +46,7 @@ class Root:
         try:
             return os.open(self.path, _DIRECTORY)  # the root itself may be a link: the operator's choice
         except FileNotFoundError as error:
-            raise StoreUnreachable(reason="the location does not exist; is the disk mounted?") from error
+            raise StoreUnreachable(reason="the location does not exist, or the disk is not mounted") from error
         except NotADirectoryError as error:
             raise StoreRefused(reason="the location is not a directory") from error
 
