@@ -72,6 +72,7 @@ def inspect(
     size: int,
     *,
     deadline_seconds: float = 20,
+    file_name: str = "",
     suggester: Callable[[Traits], Suggestion | None] | None = suggest,
 ) -> Inspection:
     """Look into an image of `size` bytes through a seekable reader.
@@ -79,7 +80,8 @@ def inspect(
     Reads at most `reader.MAX_BYTES` in at most `reader.MAX_READS` reads, whatever the image
     contains. Raises `NotAnIso`, `Truncated` or `DangerousFormat`; errors of the reader itself
     (a store that went away) pass through. The deadline ends look-ups that are not needed for
-    a verdict. `suggester` names the operating system; None leaves that out.
+    a verdict. `suggester` names the operating system, with the user's `file_name` as a last
+    hint; None leaves that out.
     """
     reader = BoundedReader(open_at, size, seconds=deadline_seconds, head_bytes=HEAD_BYTES)
     head = check_head(reader.head, whole=True)
@@ -94,7 +96,7 @@ def inspect(
     except LimitReached:
         found.complete = False
     if suggester is not None:
-        _add_suggestion(found, suggester)
+        _add_suggestion(found, file_name, suggester)
     return found
 
 
@@ -152,7 +154,7 @@ def label_processors(label: str) -> list[str]:
     return [processor for pattern, processor in _LABELS if pattern.search(text)]
 
 
-def _add_suggestion(found: Inspection, suggester: Callable[[Traits], Suggestion | None]) -> None:
+def _add_suggestion(found: Inspection, file_name: str, suggester: Callable[[Traits], Suggestion | None]) -> None:
     suggestion = suggester(
         Traits(
             label=found.volume_label,
@@ -160,6 +162,7 @@ def _add_suggestion(found: Inspection, suggester: Callable[[Traits], Suggestion 
             application=found.application,
             system=found.system,
             volume_size=found.volume_size,
+            file_name=file_name,
         )
     )
     if suggestion is not None:
