@@ -83,6 +83,7 @@ def assert_no_inline(html: str) -> None:
         for name, value in node.attrs.items():
             assert name != "style", f'style="{value}" on <{node.tag}>'
             assert not name.startswith(("on", "hx-on")), f"{name} on <{node.tag}>"
-            assert not (value or "").strip().lower().startswith("javascript:"), f"{name}={value}"
+            if name in ("href", "src", "action", "formaction"):
+                assert not (value or "").strip().lower().startswith("javascript:"), f"{name}={value}"
             if name in ("hx-vals", "hx-headers", "hx-confirm"):
                 assert not (value or "").strip().startswith("js:"), f"{name}={value}"
