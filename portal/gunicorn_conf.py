@@ -26,13 +26,9 @@ keepalive = 5
 control_socket_disable = True
 if Path("/dev/shm").is_dir():  # noqa: S108  its place in memory, so that a slow disk is no dead worker
     worker_tmp_dir = "/dev/shm"  # noqa: S108
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"gunicorn.error": {"level": "WARNING"}, "gunicorn.access": {"level": "WARNING"}},
+# The portal's own logging, in which gunicorn's every request and every start is too much.
+logconfig_dict = settings.LOGGING | {
+    "loggers": {"gunicorn.error": {"level": "WARNING"}, "gunicorn.access": {"level": "WARNING"}}
 }
 
 

@@ -84,16 +84,17 @@ def _programs(address: preflight.Address) -> list[tuple[str, list[str], dict[str
     python = sys.executable
     # In a container root is who there is; the messages are ids, so Celery's fear of pickles does not apply.
     celery = [python, "-W", "ignore::UserWarning:celery.platforms", "-m", "celery", "--quiet"]
+    level = ["--loglevel", settings.LOG_LEVEL]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no other workers to talk to
     return [
         ("web", [python, "-m", "gunicorn", "-c", str(BASE_DIR / "portal" / "gunicorn_conf.py"), "portal.wsgi"], {}),
         (
             "worker",
-            [*celery, "--app", "portal", "worker", "--queues", ",".join(_queues()), *alone],
+            [*celery, "--app", "portal", "worker", "--queues", ",".join(_queues()), *alone, *level],
             # Every operation resumes from its rows after a kill, so a stop need not wait for hours of copying.
             {"stopsignal": "KILL"},
         ),
-        ("beat", [*celery, "--app", "portal.beat", "beat", "--pidfile="], {}),
+        ("beat", [*celery, "--app", "portal.beat", "beat", "--pidfile=", "--loglevel", "WARNING"], {}),
         (
             supervise.PLAIN,
             [python, "-m", "portal.embedded.announce", address.url],
