@@ -11,7 +11,7 @@ from isos.errors import DangerousFormat, Truncated
 from isos.inspection import boot, tree, udf
 from isos.inspection.head import HEAD_BYTES, check_head
 from isos.inspection.reader import MAX_READ_BYTES, BoundedReader, LimitReached
-from isos.inspection.volume import FIRST_DESCRIPTOR, SECTOR, Volume, parse_others
+from isos.inspection.volume import FIRST_DESCRIPTOR, SECTOR, Descriptors, Volume, parse_others
 from isos.os_suggestions import Suggestion, Traits, suggest
 
 _FOOTER = 512
@@ -90,9 +90,14 @@ def inspect(
     head.check_size(size)
     _check_footer(reader)
     found = _described(volume, size)
-    found.hybrid = boot.is_hybrid(reader.head)
+    others = parse_others(reader.head[FIRST_DESCRIPTOR + SECTOR :])
+    catalogue = _check_boot(reader, others.boot_catalogue)
+    _check_udf(reader, others)
+    found.udf, found.hybrid = others.udf, boot.is_hybrid(reader.head)
+    found.boot_bios, found.boot_uefi = catalogue.bios, catalogue.uefi
     try:
-        _look_further(reader, volume, found)
+        processors = _processors(reader, volume, others, catalogue)
+        found.architectures = list(dict.fromkeys([*found.architectures, *processors]))
     except LimitReached:
         found.complete = False
     if suggester is not None:
@@ -116,36 +121,34 @@ def _described(volume: Volume, size: int) -> Inspection:
 
 def _check_footer(reader: BoundedReader) -> None:
     """A VHD disk of fixed size is raw data with a footer: the only format that begins at the end."""
-    tail = reader.read(reader.size - _FOOTER, _FOOTER)
+    tail = reader.read(reader.size - _FOOTER, _FOOTER, needed=True)
     if tail.startswith(b"conectix") or tail[1:9] == b"conectix":
         raise DangerousFormat.also("a VHD disk image")
 
 
-def _look_further(reader: BoundedReader, volume: Volume, found: Inspection) -> None:
-    others = parse_others(reader.head[FIRST_DESCRIPTOR + SECTOR :])
-    found.udf = others.udf
+def _check_udf(reader: BoundedReader, others: Descriptors) -> None:
+    """All of the UDF half must be in the file too."""
     if others.udf and (end := udf.partition_end(reader)) and end > reader.size:
         raise Truncated.sizes(needed=end, found=reader.size)
-    catalogue = boot.Catalogue()
-    if others.boot_catalogue is not None:
-        catalogue = _boot_catalogue(reader, others.boot_catalogue)
-    found.boot_bios, found.boot_uefi = catalogue.bios, catalogue.uefi
-    processors = tree.efi_processors(reader, volume, others.joliet_root)
-    if not processors:
-        for image in catalogue.uefi_images[:2]:
-            processors += tree.fat_processors(reader.read(image.offset, MAX_READ_BYTES))
-    found.architectures = list(dict.fromkeys([*found.architectures, *processors]))
 
 
-def _boot_catalogue(reader: BoundedReader, offset: int) -> boot.Catalogue:
-    """The catalogue, none of whose parts may lie behind the file's end."""
-    if offset >= reader.size:
-        raise Truncated.sizes(needed=offset + SECTOR, found=reader.size)
-    catalogue = boot.parse_catalogue(reader.read(offset, boot.CATALOGUE_BYTES))
-    for image in catalogue.images:
-        if image.offset >= reader.size:
-            raise Truncated.sizes(needed=image.offset + SECTOR, found=reader.size)
+def _check_boot(reader: BoundedReader, offset: int | None) -> boot.Catalogue:
+    """The boot catalogue at `offset`, if any; neither it nor a boot image may begin behind the file's end."""
+    if offset is None:
+        return boot.Catalogue()
+    catalogue = boot.parse_catalogue(reader.read(offset, boot.CATALOGUE_BYTES, needed=True))
+    furthest = max([offset, *(image.offset for image in catalogue.images)])
+    if furthest >= reader.size:
+        raise Truncated.sizes(needed=furthest + SECTOR, found=reader.size)
     return catalogue
+
+
+def _processors(reader: BoundedReader, volume: Volume, others: Descriptors, catalogue: boot.Catalogue) -> list[str]:
+    """By the files in /EFI/BOOT, else by those inside the UEFI boot images."""
+    if found := tree.efi_processors(reader, volume, others.joliet_root):
+        return found
+    images = [reader.read(image.offset, MAX_READ_BYTES) for image in catalogue.uefi_images[:2]]
+    return [processor for image in images for processor in tree.fat_processors(image)]
 
 
 def label_processors(label: str) -> list[str]:

@@ -94,9 +94,8 @@ _AT_START: list[tuple[bytes, Likeness]] = [
     (b"version https://git-lfs", Likeness("a Git LFS pointer", "Fetch the file itself and upload that.")),
 ]
 
-_HTML = re.compile(
-    rb"(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|script|title|meta|svg)\b", re.I | re.S
-)
+# Atomic, so that a page of nothing but comments can't be read in a thousand million ways.
+_HTML = re.compile(rb"(?:(?><!--.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body|script|title|meta|svg)\b", re.I | re.S)
 # What QEMU takes for a VMDK descriptor: comment and blank lines, then `version=`.
 _VMDK_TEXT = re.compile(rb"(?:[ ]*\r?\n|#[^\n]*\n)*version=\d", re.I)
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")

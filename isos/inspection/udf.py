@@ -16,11 +16,11 @@ _ANCHOR, _PARTITION, _TERMINATOR = 2, 5, 8
 
 def partition_end(reader: BoundedReader) -> int | None:
     """Where the last UDF partition ends in bytes, or None where no intact descriptor says."""
-    anchor = reader.read(_ANCHOR_AT, SECTOR)
+    anchor = reader.read(_ANCHOR_AT, SECTOR, needed=True)
     if not _is_tag(anchor, _ANCHOR):
         return None
     length, location = _u32(anchor, 16), _u32(anchor, 20)
-    sequence = reader.read(location * SECTOR, min(length, _MAX_SEQUENCE))
+    sequence = reader.read(location * SECTOR, min(length, _MAX_SEQUENCE), needed=True)
     ends: list[int] = []
     for at in range(0, len(sequence) - SECTOR + 1, SECTOR):
         sector = sequence[at : at + SECTOR]
