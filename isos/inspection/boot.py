@@ -9,6 +9,7 @@ from isos.inspection.volume import SECTOR
 
 CATALOGUE_BYTES = 2 * SECTOR  # 128 entries; real catalogues have two to six
 _ENTRY = 32
+_LOAD_SECTOR = 512
 _BIOS, _UEFI = 0x00, 0xEF
 _BOOTABLE = 0x88
 _SECTION, _LAST_SECTION, _EXTENSION = 0x90, 0x91, 0x44
@@ -16,10 +17,11 @@ _SECTION, _LAST_SECTION, _EXTENSION = 0x90, 0x91, 0x44
 
 @dataclass(frozen=True)
 class BootImage:
-    """One bootable entry: the platform's number and where its image begins, in bytes."""
+    """One bootable entry: the platform's number, where its image begins and what firmware loads of it, in bytes."""
 
     platform: int
     offset: int
+    length: int
 
 
 @dataclass
@@ -69,7 +71,14 @@ def _images(data: bytes) -> Iterator[BootImage]:
         elif entry[0] != _EXTENSION:
             in_section -= 1
             if entry[0] == _BOOTABLE:
-                yield BootImage(platform, int.from_bytes(entry[8:12], "little") * SECTOR)
+                yield BootImage(platform, int.from_bytes(entry[8:12], "little") * SECTOR, _loaded_bytes(entry))
+
+
+def _loaded_bytes(entry: bytes) -> int:
+    """The entry's count of 512-byte sectors; one sector where it is none or only means "all of it"."""
+    count = int.from_bytes(entry[6:8], "little")
+    emulates_a_disk = bool(entry[1] & 0x0F)
+    return _LOAD_SECTOR * (1 if emulates_a_disk or count in (0, 0xFFFF) else count)
 
 
 def is_hybrid(head: bytes) -> bool:

@@ -133,13 +133,16 @@ def _check_udf(reader: BoundedReader, others: Descriptors) -> None:
 
 
 def _check_boot(reader: BoundedReader, offset: int | None) -> boot.Catalogue:
-    """The boot catalogue at `offset`, if any; neither it nor a boot image may begin behind the file's end."""
+    """The boot catalogue at `offset`, if any; it and what it boots must be in the file.
+
+    Not a matter of course: UEFI images are often appended behind the volume.
+    """
     if offset is None:
         return boot.Catalogue()
     catalogue = boot.parse_catalogue(reader.read(offset, boot.CATALOGUE_BYTES, needed=True))
-    furthest = max([offset, *(image.offset for image in catalogue.images)])
-    if furthest >= reader.size:
-        raise Truncated.sizes(needed=furthest + SECTOR, found=reader.size)
+    end = max([offset + SECTOR, *(image.offset + image.length for image in catalogue.images)])
+    if end > reader.size:
+        raise Truncated.sizes(needed=end, found=reader.size)
     return catalogue
 
 

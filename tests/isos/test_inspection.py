@@ -215,6 +215,27 @@ def test_a_boot_image_behind_the_end_is_truncation():
         look(bytes(data))
 
 
+def test_a_cut_in_what_is_appended_behind_the_volume():
+    """As distributions append a UEFI partition: the volume's own size says nothing of it."""
+    padding = 300 * 2048
+    data = bytearray(media.uefi() + bytes(padding))
+    entry = catalogue_of(data) * 2048 + 32
+    struct.pack_into("<I", data, entry + 8, len(media.uefi()) // 2048)
+    struct.pack_into("<H", data, entry + 6, padding // 512)
+    assert look(bytes(data)).boot_uefi is True
+    with pytest.raises(Truncated):
+        look(bytes(data[:-1]))
+
+
+@pytest.mark.parametrize(("media_type", "count"), [(0, 0), (0, 0xFFFF), (4, 0x7FFF)])
+def test_counts_that_mean_nothing_do_not_refuse(media_type, count):
+    data = bytearray(media.bios())
+    entry = catalogue_of(data) * 2048 + 32
+    data[entry + 1] = media_type
+    struct.pack_into("<H", data, entry + 6, count)
+    assert look(bytes(data)).boot_bios is True
+
+
 @pytest.mark.parametrize("at", [0, 1, 2, 28, 30, 31])
 def test_a_boot_catalogue_with_a_wrong_checksum_boots_nothing(at):
     data = bytearray(media.bios())
