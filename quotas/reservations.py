@@ -4,9 +4,9 @@ Which lock protects what:
 
 - The **Account row** protects its sums from growing past a limit. `reserve` and `resize` lock
   it before they count and keep it until the transaction ends, so that between counting and
-  committing nobody else adds. The lock is FOR NO KEY UPDATE, not FOR UPDATE: rows that merely
-  refer to the Account (an Event, an Iso) take FOR KEY SHARE on it, and two transactions that
-  wrote such a row first would wait for each other for ever.
+  committing nobody else adds. The lock is FOR NO KEY UPDATE, not FOR UPDATE: whoever commits a
+  row that merely refers to the Account (an Event, an Iso) takes FOR KEY SHARE on it. If that
+  waited, it could wait for one who in turn wants a Replica that it holds itself.
 - `settle` and `release` take no such lock, because the sums only shrink by them: a reserve
   beside them counts the row or does not, and either way stays within the limit. Their single
   statement locks the **Reservation row** alone, so they may come last in a transaction that
