@@ -11,6 +11,8 @@ from django import forms
 
 _CODE = {"inputmode": "numeric", "autocapitalize": "none", "spellcheck": "false", "class": "code"}
 _NEW = {"password1": "New password", "password2": "New password again"}
+# In one sentence what settings.AUTH_PASSWORD_VALIDATORS checks.
+_GOOD = "At least 8 characters, not only digits, not a common password and not like your name or e-mail."
 
 
 class Worded(forms.Form):
@@ -42,12 +44,13 @@ class ResetPasswordForm(Worded, account.ResetPasswordForm):
 
 class ResetPasswordKeyForm(Worded, account.ResetPasswordKeyForm):
     labels = _NEW
+    hints = {"password1": _GOOD}
     attrs = {"password1": {"autofocus": ""}}
 
 
 class ChangePasswordForm(Worded, account.ChangePasswordForm):
     labels = _NEW | {"oldpassword": "Current password"}
-    hints = {"oldpassword": ""}
+    hints = {"oldpassword": "", "password1": _GOOD}
 
 
 class ReauthenticateForm(Worded, account.ReauthenticateForm):

@@ -113,7 +113,7 @@ def test_navigation_names_only_what_exists(shell, owner):
 
 def test_account_menu(shell):
     menu = shell().by_id("account-menu")
-    assert menu.one("header").text() == "ownerDemo account"
+    assert menu.one("div").text() == "owner Demo account"
     assert [link.text() for link in menu.all("a")] == ["Profile", "Change password", "Two-factor sign-in"]
     assert menu.one("form").attrs == {"method": "post", "action": "/accounts/logout/"}
     assert menu.one("input").attrs["name"] == "csrfmiddlewaretoken"
@@ -159,7 +159,7 @@ def test_static_files_survive_hashing(tmp_path, settings):
     settings.STATIC_ROOT = tmp_path
     settings.STATICFILES_DIRS = [BASE_DIR / "static", settings.ASSETS_DIR]
     if not (settings.ASSETS_DIR / "inter.woff2").exists():
-        missing("the front-end parts are not installed: run `python -m portal.assets --dev`")
+        missing("The front-end parts are not installed; `python -m portal.assets --dev` does it.")
     storages = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
     with override_settings(STORAGES=settings.STORAGES | storages):
         call_command("collectstatic", "--no-input", verbosity=0)
