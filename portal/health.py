@@ -89,7 +89,7 @@ def check_broker() -> str:
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         _write_into(Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"])))
         return "The broker's folder is writable."
-    with app.connection_for_write(connect_timeout=BROKER_TIMEOUT_SECONDS) as broker:
+    with app.connection_for_write(settings.CELERY_BROKER_URL, connect_timeout=BROKER_TIMEOUT_SECONDS) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_SECONDS)
     return "The broker answers."
 

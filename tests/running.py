@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120  # the machine may be busy with other tests
 STOP_SECONDS = 30
+FAMILY = 6
 # Nothing of the run's own configuration may reach the portal under test.
 _OWN = ("PORTAL_", "DJANGO_", "DATABASE_", "CELERY_", "SECRET_", "ALLOWED_", "TEST_", "LOG_", "PYTEST_")
 
@@ -98,6 +99,12 @@ class Portal:
         with urllib.request.urlopen(self.url + path, timeout=30) as response:
             return response.status, response.read().decode()
 
+    def complete(self) -> list[psutil.Process]:
+        """All processes of a portal that is up, besides the supervisor: web 2, worker 3, beat 1."""
+        self.ready()
+        wait_until(lambda: len(self.children()) == FAMILY, f"the portal has {FAMILY} processes", 60)
+        return self.children()
+
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
@@ -119,7 +126,8 @@ class Portal:
         if self.process.poll() is None:
             processes = [*self.children(), psutil.Process(self.process.pid)]
             for process in processes:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         self.process.wait()
         self._reader.join(STOP_SECONDS)
         if self.process.stdout:
