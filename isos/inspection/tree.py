@@ -22,7 +22,7 @@ EFI_FILES = {
     "bootriscv64.efi": "riscv64",
     "bootloongarch64.efi": "loongarch64",
 }
-# Without Rock Ridge or Joliet long names are cut to eight letters.
+# Without Joliet long names are cut to eight letters; Rock Ridge's need not be asked for these few.
 _SHORT = {f"{name[:8]}.efi": name for name in EFI_FILES if len(name) > 12}
 # The same names as they stand in a FAT directory: eight letters, three of extension.
 _FAT = {f"{name.removesuffix('.efi')[:8].upper():<8}EFI".encode(): processor for name, processor in EFI_FILES.items()}
@@ -75,31 +75,13 @@ def directory(reader: BoundedReader, place: Extent, block_size: int, *, joliet: 
 
 
 def _entry(record: bytes, block_size: int, *, joliet: bool) -> Entry:
-    end = 33 + record[32]
-    raw = record[33:end]
-    if joliet:
-        name = raw.decode("utf-16-be", "replace")
-    else:
-        name = (_rock_ridge_name(record[end + (end & 1) :]) or raw).decode("utf-8", "replace")
+    name = record[33 : 33 + record[32]].decode("utf-16-be" if joliet else "ascii", "replace")
     block, length = (int.from_bytes(record[at : at + 4], "little") for at in (2, 10))
     return Entry(
         name=name.split(";")[0].rstrip(".").lower(),
         is_directory=bool(record[25] & _DIRECTORY),
         extent=Extent(block * block_size, length),
     )
-
-
-def _rock_ridge_name(system_use: bytes) -> bytes:
-    """The alternate name (NM, RRIP 4.1.4) in a record's system use area, empty where there is none."""
-    at = 0
-    while at + 5 <= len(system_use):
-        length = system_use[at + 2]
-        if length < 5:
-            return b""
-        if system_use[at : at + 2] == b"NM" and not system_use[at + 4] & 0x06:  # neither "." nor ".."
-            return system_use[at + 5 : at + length]
-        at += length
-    return b""
 
 
 def fat_processors(image: bytes) -> list[str]:

@@ -1,5 +1,6 @@
 """Hostile images: whatever the bytes, inspection ends soon, reads little, and says what it means."""
 
+import contextlib
 import io
 import struct
 import time
@@ -205,6 +206,25 @@ def test_a_directory_of_nothing_but_tiny_records():
     image = bytearray(media.uefi() + b"\x22" * GIB.bit_length() + b"\x01" * (1 << 20))
     with_record(image, b"EFI", place=len(media.uefi()) // 2048 + 1, length=1 << 20)
     assert look(image).complete is True
+
+
+def read_until_refused(reader, length):
+    """The sizes of what came until the reader said that it is enough."""
+    sizes = []
+    with contextlib.suppress(limits.LimitReached):
+        while len(sizes) < 1000:
+            sizes.append(len(reader.read(1 << 30, length, needed=True)))
+    return sizes
+
+
+@pytest.mark.parametrize("length", [1, 512, 1 << 40])
+def test_the_limits_hold_whoever_asks(length):
+    reader = limits.BoundedReader(Endless(media.plain()), 1 << 44, seconds=60, head_bytes=HEAD_BYTES)
+    sizes = read_until_refused(reader, length)
+    assert 0 < len(sizes) < limits.MAX_READS
+    assert max(sizes) <= limits.MAX_READ_BYTES
+    assert reader.bytes_read <= limits.MAX_BYTES
+    assert reader.read(1 << 50, 1) == reader.read(-1, 1) == b""
 
 
 def test_no_more_than_the_promised_bytes_are_read_from_a_huge_image():
