@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from typing import Any
 
@@ -83,8 +84,8 @@ def _limit(name: str, text: str) -> int | None:
             return parse_bytes(text)
         except InvalidInput as error:
             raise CommandError(error.message) from error
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > _MAX_COUNT:
-        raise CommandError(f"“{text}” is not a number. Write a whole number from 0 to {_MAX_COUNT}, or {DEFAULT}.")
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _MAX_COUNT:
+        raise CommandError(f"“{text[:40]}” is not a number. Write a whole number from 0 to {_MAX_COUNT}, or {DEFAULT}.")
     return int(text)
 
 
@@ -93,12 +94,16 @@ def _exceeded(quota: QuotaOverview, given: dict[str, str]) -> list[str]:
     limits, usage = quota.limits, quota.usage
     over = []
     if "max_isos" in given and usage.isos > limits.max_isos:
-        over.append(f"{usage.isos} ISO images are in use, the limit is now {limits.max_isos}.")
+        over.append(f"{_are(usage.isos, 'ISO image')} in use, the limit is now {limits.max_isos}.")
     if "max_bytes" in given and usage.bytes > limits.max_bytes:
-        over.append(f"{human_bytes(usage.bytes)} are in use, the limit is now {human_bytes(limits.max_bytes)}.")
+        over.append(f"{human_bytes(usage.bytes)} is in use, the limit is now {human_bytes(limits.max_bytes)}.")
     if "max_uploads" in given and usage.uploads > limits.max_uploads:
-        over.append(f"{usage.uploads} uploads are under way, the limit is now {limits.max_uploads}.")
+        over.append(f"{_are(usage.uploads, 'upload')} under way, the limit is now {limits.max_uploads}.")
     return [f"{sentence} Nothing is deleted; what is new is refused until there is room." for sentence in over]
+
+
+def _are(count: int, noun: str) -> str:
+    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"
 
 
 def _as_json(account: Account, quota: QuotaOverview) -> dict[str, Any]:
