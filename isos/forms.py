@@ -38,17 +38,51 @@ class NameField(forms.CharField):
             raise forms.ValidationError("The name has a character that can't be shown. Type it again.")
 
 
+class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """An operating system release, grouped by OS type so that the list makes sense without a script."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        queryset = OsVersion.objects.filter(active=True)
+        super().__init__(queryset, to_field_name="slug", **kwargs)
+        self.error_messages["invalid_choice"] = "That version is not in the list. Choose another."
+        self.choices = _versions_by_type
+
+
+def _versions_by_type() -> list[tuple[str, Any]]:
+    """Choices for the widget: `Not specified`, then one group per OS type. One query."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for version in OsVersion.objects.filter(active=True):
+        groups.setdefault(version.get_os_type_display(), []).append((version.slug, version.name))
+    return [("", "Not specified"), *groups.items()]
+
+
 class UploadForm(forms.Form):
     """A new ISO from the user's machine. `filename` and `size` are told by the browser of its file."""
 
-    filename = forms.CharField(max_length=255, error_messages={"required": "Choose an ISO file."})
+    filename = forms.CharField(
+        max_length=255,
+        error_messages={
+            "required": "Choose an ISO file.",
+            "max_length": "The file’s name is longer than %(limit_value)d characters. Rename the file, then choose it.",
+        },
+    )
     size = forms.IntegerField(error_messages={"required": "Choose an ISO file.", "invalid": "Choose an ISO file."})
     fingerprint = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
     os_type = forms.ChoiceField(label="OS type", choices=OsType.choices, initial=OsType.LINUX)
-    os_version = forms.ModelChoiceField(
-        OsVersion.objects.filter(active=True), label="Version", required=False, empty_label="Not specified"
+    os_version = VersionField(label="Version", required=False)
+    expected_sha256 = forms.CharField(
+        label="SHA-256 checksum",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={
+                "class": "mono",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "placeholder": "Paste to verify the file",
+            }
+        ),
     )
-    expected_sha256 = forms.CharField(label="SHA-256 checksum", required=False, max_length=200)
     is_public = forms.BooleanField(label="Public", required=False)
     is_featured = forms.BooleanField(label="Featured", required=False)
     is_extractable = forms.BooleanField(label="Extractable", required=False)
@@ -57,7 +91,7 @@ class UploadForm(forms.Form):
         label="Description",
         required=False,
         max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Purpose or contents"}),
     )
     zone = forms.ModelChoiceField(
         Zone.objects.filter(state=Zone.State.ACTIVE),
@@ -118,20 +152,32 @@ class OsForm(forms.Form):
     """Operating system of an ISO that exists."""
 
     os_type = forms.ChoiceField(choices=OsType.choices)
-    os_version = forms.ModelChoiceField(
-        OsVersion.objects.filter(active=True), to_field_name="slug", required=False, empty_label="Not specified"
-    )
+    os_version = VersionField(required=False)
 
 
 class ListForm(forms.Form):
     """The list's toolbar. Values that make no sense are dropped, never an error page."""
 
-    q = forms.CharField(required=False, max_length=200, strip=True)
-    os_type = forms.ChoiceField(required=False, choices=[("", "All OS types"), *OsType.choices])
-    zone = forms.ModelChoiceField(Zone.objects.all(), to_field_name="slug", required=False, empty_label="All zones")
-    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *STATES.items()])
-    owner = forms.ChoiceField(required=False, choices=[("", "All ISO images"), *OWNERSHIPS.items()])
-    sort = forms.ChoiceField(required=False, choices=[(key, label) for key, (label, _) in SORTS.items()])
+    q = forms.CharField(
+        label="Search ISO images",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Search by name or description"}),
+    )
+    os_type = forms.ChoiceField(label="OS type", required=False, choices=[("", "All OS types"), *OsType.choices])
+    zone = forms.ModelChoiceField(
+        Zone.objects.all(), label="Zone", to_field_name="slug", required=False, empty_label="All zones"
+    )
+    state = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *STATES.items()])
+    owner = forms.ChoiceField(label="Owner", required=False, choices=[("", "All owners"), *OWNERSHIPS.items()])
+    sort = forms.ChoiceField(
+        label="Sort by", required=False, choices=[(key, label) for key, (label, _) in SORTS.items()]
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():  # the toolbar has no room for labels beside its controls
+            field.widget.attrs["aria-label"] = field.label
 
     def filters(self) -> Filters:
         self.is_valid()

@@ -5,7 +5,7 @@ What a user may not see does not exist for him: the getters raise Http404.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +47,10 @@ class Filters:
     def is_narrowing(self) -> bool:
         return any((self.q, self.os_type, self.zone, self.state, self.owner))
 
+    def as_query(self) -> dict[str, str]:
+        """The query parameters that bring these filters back; none for what is not limited."""
+        return {name: value for name, value in asdict(self).items() if value and (name, value) != ("sort", "newest")}
+
 
 def visible_isos(user: User) -> QuerySet[Iso]:
     """The account's own ISOs, and public ones of others once they are Ready somewhere."""
@@ -58,7 +62,9 @@ def list_isos(user: User, filters: Filters, page: int) -> Page[Iso]:
     """One page of what `user` sees, with everything its rows show. A fixed number of queries."""
     order: Any = SORTS[filters.sort][1]
     isos = _narrow(visible_isos(user), user, filters).order_by(*order)
-    return Paginator(isos.select_related("os_version").prefetch_related(_replicas()), PAGE_SIZE).get_page(page)
+    return Paginator(isos.select_related("account", "os_version").prefetch_related(_replicas()), PAGE_SIZE).get_page(
+        page
+    )
 
 
 def get_iso(user: User, public_id: UUID) -> Iso:

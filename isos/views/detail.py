@@ -10,10 +10,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from isos import queries
-from isos.actions.permissions import may_change
-from isos.forms import RenameForm
 from isos.models import Iso, OsVersion
+from isos.views import activity
+from isos.views.facts import inspection_facts
 from isos.views.requests import user_of
+from isos.views.rows import row_of
 
 
 @require_safe
@@ -22,13 +23,15 @@ def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The whole page, or for HTMX only its live part."""
     user = user_of(request)
     iso = queries.get_iso(user, public_id)
+    row = row_of(user, iso)
     context = {
         "iso": iso,
-        "may_change": may_change(user, iso),
-        "suggestion": suggested_version(iso),
-        "activity": queries.activity(iso) if may_change(user, iso) else [],
-        "renaming": "rename" in request.GET,
-        "rename_form": RenameForm(initial={"name": iso.name}),
+        "row": row,
+        "address": iso.get_absolute_url(),
+        "facts": inspection_facts(iso),
+        "suggestion": suggested_version(iso) if row.may_change else None,
+        "activity": activity.lines(queries.activity(iso)) if row.may_change else [],
+        "renaming": row.may_change and "rename" in request.GET,
     }
     template = "isos/_detail.html" if request.htmx else "isos/detail.html"  # type: ignore[attr-defined]
     return render(request, template, context)

@@ -8,11 +8,13 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from isos import queries
 from isos.forms import ListForm, RenameForm
 from isos.views.requests import user_of
+from isos.views.rows import row_of
 from quotas.usage import overview
 
 
@@ -24,18 +26,16 @@ def iso_list(request: HttpRequest) -> HttpResponse:
     form = ListForm(request.GET)
     filters = form.filters()
     page = queries.list_isos(user, filters, _number(request.GET.get("page")))
-    renaming = _renaming(request)
     context = {
         "form": form,
         "filters": filters,
         "page": page,
+        "rows": [row_of(user, iso) for iso in page],
         "is_live": any(iso.is_moving for iso in page),
-        "renaming": renaming,
-        "rename_form": RenameForm(),
-        "query": _query(request, page.number),
+        "address": _address(filters.as_query(), page.number),
         "is_empty": not page.paginator.count and not filters.is_narrowing(),
         "quota": overview(user.account),
-    }
+    } | _rename_context(request)
     template = "isos/_table.html" if request.htmx else "isos/list.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 
@@ -44,15 +44,15 @@ def _number(value: str | None) -> int:
     return int(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else 1
 
 
-def _renaming(request: HttpRequest) -> UUID | None:
+def _rename_context(request: HttpRequest) -> dict[str, object]:
     """The ISO whose name is being edited in its row, so that live updates keep the editor."""
     try:
-        return UUID(request.GET.get("rename", ""))
+        return {"renaming": UUID(request.GET.get("rename", "")), "rename_form": RenameForm()}
     except ValueError:
-        return None
+        return {"renaming": None}
 
 
-def _query(request: HttpRequest, page: int) -> str:
-    """The filters as a query string without page and rename, for links that keep them."""
-    kept = {key: value for key, value in request.GET.items() if key in ListForm.base_fields and value}
-    return urlencode(kept | ({"page": page} if page > 1 else {}))
+def _address(query: dict[str, str], page: int) -> str:
+    """Where this very list is found again: its filters and page, without what is being renamed."""
+    query = query | ({"page": str(page)} if page > 1 else {})
+    return f"{reverse('isos:list')}?{urlencode(query)}" if query else reverse("isos:list")

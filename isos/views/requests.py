@@ -22,12 +22,24 @@ def wants_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def go_back(request: HttpRequest) -> HttpResponseRedirect:
-    """To the page of ours that the form named in `next`, else to the list."""
+def next_page(request: HttpRequest) -> str:
+    """The page of ours that was named in `next`, else the list."""
     target = request.POST.get("next") or request.GET.get("next") or ""
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = reverse("isos:list")
-    return HttpResponseRedirect(target)
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        return target
+    return reverse("isos:list")
+
+
+def go_back(request: HttpRequest) -> HttpResponseRedirect:
+    """To where the form came from. HTMX follows it too and gets that page's live part."""
+    return HttpResponseRedirect(next_page(request))
+
+
+def go_to(request: HttpRequest, page: str) -> HttpResponse:
+    """To another page as a whole, also where only a part of this one would be swapped."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(headers={"HX-Redirect": page})
+    return HttpResponseRedirect(page)
 
 
 def refused(request: HttpRequest, error: PortalError) -> HttpResponse:

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from isos import queries
@@ -19,9 +20,9 @@ from isos.audit import Actor
 from isos.forms import OsForm, RenameForm
 from isos.models import Iso, Replica
 from isos.states import ReplicaState
-from isos.views.requests import go_back, refused, user_of
+from isos.views.requests import go_back, go_to, next_page, refused, user_of
 from portal.kernel.errors import InvalidInput, NotAllowed, PortalError
-from portal.kernel.text import join_words
+from portal.kernel.text import human_bytes, join_words
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -29,7 +30,7 @@ from portal.kernel.text import join_words
 def rename_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """GET: the name's editor (a page, or a fragment for HTMX). POST: rename and go back."""
     iso = queries.get_own_iso(user_of(request), public_id)
-    form = RenameForm(request.POST or None, initial={"name": iso.name})
+    form = RenameForm(request.POST if request.method == "POST" else None, initial={"name": iso.name})
     if request.method == "POST" and form.is_valid():
         try:
             rename(Actor.of(request), iso, form.cleaned_data["name"])
@@ -38,7 +39,7 @@ def rename_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"Renamed to “{iso.name}”.")
             return go_back(request)
-    context = {"iso": iso, "form": form, "next": request.POST.get("next") or request.GET.get("next") or ""}
+    context = {"iso": iso, "form": form, "next": next_page(request)}
     template = "isos/_rename.html" if request.htmx else "isos/rename.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=422 if form.errors else 200)
 
@@ -62,8 +63,7 @@ def delete_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """GET: choose zones and type the word. POST: checked again here, then one delete per zone."""
     iso = queries.get_own_iso(user_of(request), public_id)
     replicas = [replica for replica in iso.replicas.all() if replica.state != ReplicaState.DELETING]
-    wanted = set(request.POST.getlist("zones")) or {request.GET.get("zone", "")}
-    chosen = [replica for replica in replicas if replica.zone.slug in wanted]
+    chosen = _chosen(request, replicas)
     error: PortalError | None = None
     if request.method == "POST":
         try:
@@ -73,14 +73,50 @@ def delete_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
         else:
             zones = join_words([replica.zone.name for replica in chosen])
             messages.success(request, f"Deleting “{iso.name}” from {zones}.")
-            return redirect("isos:list")
-    context = _delete_context(iso, replicas, chosen) | {"error": error, "typed": request.POST.get("confirmation", "")}
-    return render(request, "isos/delete.html", context, status=error.status if error else 200)
+            return go_back(request)
+    context = _delete_context(iso, replicas, chosen) | {
+        "error": error,
+        "typed": request.POST.get("confirmation", ""),
+        "next": next_page(request),
+    }
+    template = "isos/_delete_dialog.html" if request.htmx else "isos/delete.html"  # type: ignore[attr-defined]
+    return render(request, template, context, status=error.status if error else 200)
+
+
+def _chosen(request: HttpRequest, replicas: list[Replica]) -> list[Replica]:
+    """What the form ticked; before that what the link named, or the one zone there is."""
+    if request.method != "POST" and len(replicas) == 1:
+        return replicas
+    wanted = request.POST.getlist("zones") if request.method == "POST" else request.GET.getlist("zone")
+    return [replica for replica in replicas if replica.zone.slug in wanted]
 
 
 def _delete_context(iso: Iso, replicas: list[Replica], chosen: list[Replica]) -> dict[str, object]:
-    selected = {replica.zone.slug for replica in chosen} or ({replicas[0].zone.slug} if len(replicas) == 1 else set())
-    return {"iso": iso, "replicas": replicas, "selected": selected}
+    picked = {replica.pk for replica in chosen}
+    ready = [replica for replica in replicas if replica.state == ReplicaState.READY]
+    return {
+        "iso": iso,
+        "choices": [
+            {
+                "slug": replica.zone.slug,
+                "name": replica.zone.name,
+                "words": _what_goes(iso, replica),
+                "checked": replica.pk in picked,
+                "holds_copy": replica.state == ReplicaState.READY,
+            }
+            for replica in replicas
+        ],
+        "takes_last_copy": bool(ready) and all(replica.pk in picked for replica in ready),
+        "bytes_each": iso.size or 0,
+    }
+
+
+def _what_goes(iso: Iso, replica: Replica) -> str:
+    if replica.state == ReplicaState.READY:
+        return f"Ready, frees {human_bytes(iso.size)}"
+    if replica.state == ReplicaState.FAILED:
+        return "Failed, nothing usable is stored"
+    return f"{str(replica.state).capitalize()}, deleting stops it"
 
 
 @require_POST
@@ -111,6 +147,6 @@ def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     except PortalError as error:
         return refused(request, error)
     if upload is not None:
-        return redirect("isos:resume", iso.public_id)
+        return go_to(request, reverse("isos:resume", args=[iso.public_id]))
     messages.success(request, f"Trying “{iso.name}” in {replica.zone} again.")
     return go_back(request)

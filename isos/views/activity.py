@@ -1,0 +1,47 @@
+"""The audit trail of one ISO in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from isos.models import Event
+
+_Verb = Event.Verb
+
+# Icon and sentence of each verb; {zone} is "in Zone A" or nothing, the rest comes from the event's data.
+_LINES: dict[str, tuple[str, str]] = {
+    _Verb.UPLOAD_STARTED: ("upload", "Upload started{zone}"),
+    _Verb.UPLOAD_RECEIVED: ("download", "File received{zone}"),
+    _Verb.UPLOAD_EXPIRED: ("clock", "Upload expired{zone}"),
+    _Verb.READY: ("circle-check", "Verified and ready{zone}"),
+    _Verb.FAILED: ("alert-triangle", "Failed{zone}: {reason}"),
+    _Verb.RETRIED: ("refresh", "Tried again{zone}"),
+    _Verb.CANCELLED: ("x", "Cancelled{zone}"),
+    _Verb.RENAMED: ("pencil", "Renamed from “{before}” to “{after}”"),
+    _Verb.EDITED: ("pencil", "OS type changed from {before} to {after}"),
+    _Verb.DELETE_STARTED: ("trash", "Delete started{zone}"),
+    _Verb.DELETED: ("trash", "Deleted{zone}"),
+}
+
+
+@dataclass(frozen=True)
+class ActivityLine:
+    """What happened, by whom and when."""
+
+    icon: str
+    sentence: str
+    who: str
+    when: datetime
+
+
+def lines(events: Iterable[Event]) -> list[ActivityLine]:
+    return [_line(event) for event in events]
+
+
+def _line(event: Event) -> ActivityLine:
+    icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
+    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after")}
+    sentence = pattern.format(zone=f" in {event.zone_name}" if event.zone_name else "", **data)
+    return ActivityLine(icon, sentence, event.actor_name or "Portal", event.created_at)

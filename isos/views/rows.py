@@ -1,0 +1,113 @@
+"""What a page says about one ISO and its zones: computed once here, so that templates only lay it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from isos.actions.permissions import may_change
+from isos.models import Iso, Replica, Upload
+from isos.states import UNFINISHED_REPLICA, ReplicaState
+from portal.accounts.models import User
+from portal.templatetags.ui import os_icon
+
+IDLE_SECONDS = 5  # a browser that sends is heard from once a second
+
+
+@dataclass(frozen=True)
+class ZoneLine:
+    """One replica as it is shown. `percent` is None where nothing is counted."""
+
+    replica: Replica
+    is_paused: bool
+    percent: int | None
+
+    @property
+    def name(self) -> str:
+        return self.replica.zone.name
+
+    @property
+    def slug(self) -> str:
+        return self.replica.zone.slug
+
+    @property
+    def state(self) -> str:
+        return self.replica.state
+
+    @property
+    def has_failed(self) -> bool:
+        return self.replica.state == ReplicaState.FAILED
+
+    @property
+    def words(self) -> str:
+        """The state in words: `Receiving, 38%`, `Paused at 38%`, `Verifying`, `Ready` …"""
+        if self.is_paused:
+            return f"Paused at {self.percent}%"
+        words = str(self.replica.state).capitalize()
+        return words if self.percent is None else f"{words}, {self.percent}%"
+
+    @property
+    def trouble(self) -> str:
+        """Why it failed, or why it is taking longer than it should."""
+        if self.has_failed:
+            return self.replica.error_message
+        operation = self.replica.active_operation
+        return f"{operation.error_message} Trying again by itself." if operation and operation.error_message else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ISO as its list row and its page show it."""
+
+    iso: Iso
+    icon: str
+    may_change: bool
+    zones: list[ZoneLine]
+    resume_url: str = ""
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.may_change and any(zone.state in UNFINISHED_REPLICA for zone in self.zones)
+
+    @property
+    def can_delete(self) -> bool:
+        return self.may_change and any(zone.state != ReplicaState.DELETING for zone in self.zones)
+
+    @property
+    def failures(self) -> list[ZoneLine]:
+        """Zones whose trouble is said in words below their chips."""
+        return [zone for zone in self.zones if zone.trouble]
+
+
+def row_of(user: User, iso: Iso) -> Row:
+    """`iso` as `user` sees it; reads what isos.queries has prefetched."""
+    own = may_change(user, iso)
+    replicas = [one for one in iso.replicas.all() if own or one.state == ReplicaState.READY]
+    waiting = [upload for replica in replicas if (upload := replica.open_upload) and upload.user_id == user.pk]
+    return Row(
+        iso=iso,
+        icon=os_icon(iso.os_type, iso.os_version.icon if iso.os_version else ""),
+        may_change=own,
+        zones=[_zone_line(replica) for replica in replicas],
+        resume_url=reverse("isos:resume", args=[iso.public_id]) if any(map(is_idle, waiting)) else "",
+    )
+
+
+def is_idle(upload: Upload) -> bool:
+    """Whether no browser is sending this upload now. Each checkpoint of a writer moves its expiry."""
+    heard_from = upload.expires_at - timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
+    return upload.is_receiving and timezone.now() - heard_from > timedelta(seconds=IDLE_SECONDS)
+
+
+def _zone_line(replica: Replica) -> ZoneLine:
+    upload = replica.open_upload
+    counted = replica.state in (ReplicaState.RECEIVING, ReplicaState.VERIFYING)
+    return ZoneLine(
+        replica=replica,
+        is_paused=upload is not None and replica.state == ReplicaState.RECEIVING and is_idle(upload),
+        percent=replica.progress if counted else None,
+    )
