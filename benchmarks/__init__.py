@@ -1,0 +1,1 @@
+"""Runnable measures against floors of the same run. Never part of the test run."""
