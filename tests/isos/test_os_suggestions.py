@@ -9,7 +9,6 @@ from isos import inspection, osinfo
 from isos.models import OsVersion
 from isos.os_suggestions import Suggestion, Traits, suggest
 from tests import media
-from tests.services import missing
 
 pytestmark = pytest.mark.django_db
 
@@ -200,6 +199,12 @@ def test_the_size_of_the_volume_tells_them_apart(database):
     assert suggest(traits).version_slug == "windows-11"
 
 
+def test_a_volume_of_another_size_is_another_image(database):
+    database("Plan 10", "linux", volume_id="^PLAN_10", volume_size="4096000")
+    assert suggest(Traits("PLAN_10", volume_size=4096000)).name == "Plan 10"
+    assert suggest(Traits("PLAN_10", volume_size=2048)) is None
+
+
 def test_two_types_with_one_label_are_no_suggestion(database):
     database("A", "linux", volume_id="^SAME")
     database("B", "winnt", volume_id="^SAME")
@@ -215,9 +220,10 @@ def test_broken_files_and_patterns_are_passed_over(database, tmp_path):
     assert suggest(Traits("ELSE", publisher="BELL")) is None
 
 
+@pytest.mark.skipif(
+    not any(directory.is_dir() for directory in INSTALLED), reason="osinfo-db is optional and not installed"
+)
 def test_the_installed_database(monkeypatch):
-    if not any(directory.is_dir() for directory in INSTALLED):
-        missing("osinfo-db is not installed")
     monkeypatch.setattr(osinfo, "DIRECTORIES", INSTALLED)
     assert suggest(Traits("Debian 11.6.0 amd64 n")).name == "Debian 11"
     assert suggest(Traits("13_1_RELEASE_AMD64_CD", system="FreeBSD")).os_type == "bsd"
