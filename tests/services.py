@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -89,3 +90,18 @@ def _file(name: str, path: Path) -> Path:
     if not path.exists():
         missing(f"{name} is not at {path}.")
     return path
+
+
+def main() -> None:
+    """`python -m tests.services postgres`: prints the address, or nothing where the server may be absent."""
+    name = sys.argv[1]
+    try:
+        sys.stdout.write({"postgres": postgres_url, "redis": redis_url, "rabbitmq": rabbitmq_url}[name]() + "\n")
+    except pytest.skip.Exception as absent:
+        sys.stderr.write(f"{absent}\n")
+    except pytest.fail.Exception as absent:
+        sys.exit(str(absent))
+
+
+if __name__ == "__main__":
+    main()

@@ -26,3 +26,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, so that threads and other processes see the same rows.
     DATABASES["default"]["TEST"] = {"NAME": str(_ROOT / "test.sqlite3")}
+else:
+    # A name of this run, so that two runs may share one server.
+    DATABASES["default"]["TEST"] = {"NAME": _ROOT.name.replace("-", "_").lower()}
