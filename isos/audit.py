@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 
 from isos.models import Event, Iso
@@ -22,9 +23,9 @@ class Actor:
 
     @classmethod
     def of(cls, request: HttpRequest) -> Actor:
-        """The signed-in user of a request, with the address the request came from."""
+        """The signed-in user of a request, and the browser's address, also from behind settings.TRUSTED_PROXIES."""
         user = request.user if isinstance(request.user, User) else None
-        return cls(user, request.META.get("REMOTE_ADDR") or None)
+        return cls(user, get_adapter().get_client_ip(request))
 
     @property
     def person(self) -> User:

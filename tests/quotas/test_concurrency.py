@@ -26,31 +26,13 @@ from quotas.reservations import (
     settle,
     usage_of,
 )
+from tests.parallel import WAIT, in_parallel
 from tests.quotas.conftest import Source, hold, limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT = 20  # seconds, and only when something is wrong
 postgresql_only = pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="SQLite has one writer and no row locks"
 )
-
-
-def in_parallel(*jobs):
-    """Run each job in a thread of its own, all from the same moment on; what each returned or raised."""
-    start = threading.Barrier(len(jobs))
-
-    def run(job):
-        try:
-            connection.ensure_connection()
-            start.wait(WAIT)
-            return job()
-        except Exception as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def outcomes(results):

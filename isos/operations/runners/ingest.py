@@ -63,7 +63,7 @@ class IngestRunner:
             )
             read_through(reader, stream)
             content = stream.finish()
-            return content, inspection.inspect(reader, content.size)
+            return content, inspection.inspect(reader, content.size, file_name=iso.source_name)
 
 
 def _publish(replica: Replica, content: Content, found: inspection.Inspection) -> None:
