@@ -5,8 +5,9 @@ import pytest
 from tests.contracts.kits import KITS
 from tests.contracts.mounts import mounts
 from tests.contracts.processes import StoreProcess
+from tests.s3 import s3_server
 
-__all__ = ["mounts"]
+__all__ = ["mounts", "s3_server"]
 
 
 @pytest.fixture(params=KITS)

@@ -28,10 +28,10 @@ class Mounts:
 
     def _mount(self, path: Path, *arguments: str) -> None:
         if os.geteuid() != 0:
-            missing("mounting a file system needs root")
+            missing("Mounting a file system needs root.")
         done = subprocess.run(["mount", *arguments, str(path)], capture_output=True, text=True)
         if done.returncode:
-            missing(f"a file system can't be mounted here: {done.stderr.strip()}")
+            missing(f"A file system can't be mounted here: {done.stderr.strip()}.")
         self._mounted.append(path)
 
     def unmount(self) -> None:

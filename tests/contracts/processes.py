@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -92,7 +93,8 @@ class _Worker:
     def crash_at(self, line: int, token: str, key: str, sizes: list[int]) -> dict[str, Any]:
         """Write and commit in a fork of this process that kills itself at the n-th line of the store's code.
 
-        Says how it ended and the last offset that the fork had been told is durable.
+        Says how it ended, the last offset that the fork had been told is durable, and, where it
+        came to its end, how many lines there are.
         """
         read_end, write_end = os.pipe()
         child = os.fork()
@@ -100,22 +102,27 @@ class _Worker:
             self._write_all(line, token, key, sizes, write_end)
         os.close(write_end)
         with os.fdopen(read_end) as told:
-            lines = told.read().split()
+            end = {"durable": 0, "committed": False, "lines": None}
+            for said in told:
+                end |= json.loads(said)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        assert killed or "committed" in lines
-        offsets = [int(line) for line in lines if line != "committed"]
-        return {"killed": killed, "durable": max(offsets, default=0), "committed": "committed" in lines}
+        assert killed != bool(end["lines"]), "the fork failed by itself"
+        return end
 
     def _write_all(self, line: int, token: str, key: str, sizes: list[int], tell: int) -> NoReturn:
+        def say(**what: Any) -> None:
+            os.write(tell, (json.dumps(what) + "\n").encode())
+
         try:
-            die_at(line)
+            seen = die_at(line)
             self.stage(token, key)
             for size in sizes:
                 self.append(size)
-                os.write(tell, f"{self.flush()}\n".encode())
+                say(durable=self.flush())
             self.commit()
-            os.write(tell, b"committed\n")
+            say(committed=True)
+            say(lines=seen())
         except BaseException:
             sys.settrace(None)
             traceback.print_exc()
@@ -123,22 +130,23 @@ class _Worker:
             os._exit(0)
 
 
-def die_at(line: int) -> None:
-    """SIGKILL for this process when it comes to its n-th line within zones/stores."""
-    left = line
+def die_at(line: int) -> Callable[[], int]:
+    """SIGKILL for this process when it comes to its n-th line within zones/stores. Gives a count of lines."""
+    lines = 0
     here = str(ROOT / "zones" / "stores")
 
     def trace(frame: Any, event: str, _: Any) -> Any:
-        nonlocal left
+        nonlocal lines
         if not frame.f_code.co_filename.startswith(here):
             return None
         if event == "line":
-            left -= 1
-            if left == 0:
+            lines += 1
+            if lines == line:
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
     sys.settrace(trace)
+    return lambda: lines
 
 
 def say(answer: Any) -> None:

@@ -353,29 +353,36 @@ BAD_KEYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("key", BAD_KEYS)
-def test_no_key_leads_out_of_the_store(store, key):
-    for attempt in (
-        lambda: store.stage(TOKEN, key),
-        lambda: store.open(key),
-        lambda: store.size(key),
-        lambda: store.delete(key),
-        lambda: store.download_url(key, "x.iso", 60),
-    ):
-        with pytest.raises(BadKey):
-            attempt()
+BAD_TOKENS = ["", ".", "..", "a/b", "../x", "a.b", "x" * 65, "a\0", "a\n", "ä", "a b"]
+BAD_PREFIXES = ["/", "..", "../", "isos/../", ".staging", ".staging/", "isos/.", "a//"]
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a/b", "../x", "a.b", "x" * 65, "a\0", "a\n", "ä", "a b"])
-def test_no_token_leads_out_of_the_staging_place(store, token):
-    with pytest.raises(BadKey):
-        store.stage(token, KEY)
+def accepted(call, names):
+    """The names that the call did not refuse. Empty, where all is well."""
+    taken = []
+    for name in names:
+        try:
+            call(name)
+        except BadKey:
+            continue
+        taken.append(name)
+    return taken
 
 
-@pytest.mark.parametrize("prefix", ["/", "..", "../", "isos/../", ".staging", ".staging/", "isos/.", "a//"])
-def test_no_prefix_leads_out_of_the_store(store, prefix):
-    with pytest.raises(BadKey):
-        list(store.list(prefix))
+def test_no_key_leads_out_of_the_store(store):
+    assert accepted(lambda key: store.stage(TOKEN, key), BAD_KEYS) == []
+    assert accepted(store.open, BAD_KEYS) == []
+    assert accepted(store.size, BAD_KEYS) == []
+    assert accepted(store.delete, BAD_KEYS) == []
+    assert accepted(lambda key: store.download_url(key, "x.iso", 60), BAD_KEYS) == []
+
+
+def test_no_token_leads_out_of_the_staging_place(store):
+    assert accepted(lambda token: store.stage(token, KEY), BAD_TOKENS) == []
+
+
+def test_no_prefix_leads_out_of_the_store(store):
+    assert accepted(lambda prefix: list(store.list(prefix)), BAD_PREFIXES) == []
 
 
 # --- storage that can't ------------------------------------------------------------------

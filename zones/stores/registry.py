@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +19,27 @@ def build(backend: str, options: dict[str, Any]) -> Store:
 
     Raises `StoreRefused` where the backend can't be imported or does not take the options.
     """
-    storage = _storage(backend, options)
-    if type(storage) is FileSystemStorage:
+    kind = load_backend(backend)
+    if kind is FileSystemStorage:
         from zones.stores.files import FileStore
 
-        return FileStore(storage)
+        return FileStore(_storage(kind, options))
+    if _is_s3(kind):
+        return _s3_store(backend, json.dumps(options, sort_keys=True), os.getpid())
     raise StoreRefused(reason=f"the backend {backend} is not supported")
+
+
+def _is_s3(kind: type[Storage]) -> bool:
+    """Whether it is django-storages' S3Storage or made from it, without importing boto3 to find out."""
+    return "storages.backends.s3.S3Storage" in {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
+
+
+@lru_cache(maxsize=64)
+def _s3_store(backend: str, options: str, process: int) -> Store:
+    """Kept, because making a client of boto3 takes some 0.3 s; its connections don't outlive a fork."""
+    from zones.stores.s3 import S3Store
+
+    return S3Store(_storage(load_backend(backend), json.loads(options)))
 
 
 def load_backend(backend: str) -> type[Storage]:
@@ -35,9 +53,9 @@ def load_backend(backend: str) -> type[Storage]:
     return found
 
 
-def _storage(backend: str, options: dict[str, Any]) -> Storage:
+def _storage(kind: type[Storage], options: dict[str, Any]) -> Any:
     try:
-        return load_backend(backend)(**options)
+        return kind(**options)
     except (TypeError, ValueError, ImproperlyConfigured) as error:
         # The error may quote an option's value, which may be a secret.
         raise StoreRefused(reason=f"the backend does not take these options ({type(error).__name__})") from error
