@@ -62,9 +62,7 @@ def main() -> None:
             print(f"round {number}: synced {synced[-1]:.2f} s, cp {plain[-1]:.2f} s, portal {uploads[-1]:.2f} s")
     portal_time, synced_time, plain_time = map(statistics.median, (uploads, synced, plain))
     print(f"medians of {options.rounds} at {options.size / 2**30:.2f} GiB: portal {portal_time:.2f} s")
-    print(
-        f"ratio to copy with the same syncs + SHA-256 ({synced_time:.2f} s): {portal_time / synced_time:.2f}, goal 2"
-    )
+    print(f"ratio to copy with the same syncs + SHA-256 ({synced_time:.2f} s): {portal_time / synced_time:.2f}, goal 2")
     print(f"ratio to cp + SHA-256, nothing synced ({plain_time:.2f} s): {portal_time / plain_time:.2f}")
 
 
