@@ -40,6 +40,16 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = START_SEC
         time.sleep(0.05)
 
 
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run. One that ended but that nobody waited for (a zombie) does not."""
+    running = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                running.append(process)
+    return running
+
+
 class Portal:
     """One `manage.py up` and what it prints."""
 

@@ -11,8 +11,9 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 if url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = url
 
+from portal.environment import BASE_DIR  # noqa: E402
 from portal.settings import *  # noqa: E402, F403
-from portal.settings import BASE_DIR, DATA_DIR, DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
+from portal.settings import DATA_DIR, DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 ASSETS_DIR = BASE_DIR / "var" / "assets"

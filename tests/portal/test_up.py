@@ -11,10 +11,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-import psutil
 import pytest
 
-from tests.running import free_port, portal, wait_until
+from tests.running import alive, free_port, portal, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 PROGRAMS = {"web": ("gunicorn",), "worker": ("celery", "worker"), "beat": ("celery", "beat")}
@@ -99,8 +98,7 @@ def test_a_killed_program_returns(running, name):
     killed = running.program(*PROGRAMS[name])
     pool = killed.children()
     killed.kill()
-    psutil.wait_procs(pool, timeout=10)
-    assert not [process for process in pool if process.is_running()], "its own children outlived it"
+    wait_until(lambda: not alive(pool), "its own children end with it", 10)
 
     def is_back():
         found = running.program(*PROGRAMS[name])
@@ -168,7 +166,7 @@ def test_a_stop_leaves_nothing_and_a_second_start_keeps_everything(tmp_path, how
         begun = time.monotonic()
         assert first.stop(how) == 0
         assert time.monotonic() - begun < 10
-        assert not [process for process in family if process.is_running()]
+        assert alive(family) == []
         password = first.wait_for_line(r"^  demo\s+(\S+) ").group(1)
     users = rows(tmp_path, "SELECT username, password FROM accounts_user")
     with portal(tmp_path, port=first.port) as second:
@@ -182,9 +180,7 @@ def test_a_killed_supervisor_leaves_nothing(tmp_path):
     with portal(tmp_path) as started:
         family = started.complete()
         started.process.kill()
-        gone, alive = psutil.wait_procs(family, timeout=10)
-        assert not alive
-        assert len(gone) == len(family)
+        wait_until(lambda: not alive(family), "its children end with it", 10)
     with portal(tmp_path, port=started.port) as again:
         again.ready()
 
