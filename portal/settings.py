@@ -243,7 +243,7 @@ ASSETS_DIR = DATA_DIR / "assets"  # front-end parts from the npm registry, see p
 STATICFILES_DIRS = [BASE_DIR / "static", ASSETS_DIR]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "portal.staticfiles.StaticFilesStorage"},
 }
 
 # --- language and time ----------------------------------------------------------------

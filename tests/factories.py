@@ -10,7 +10,7 @@ from isos.models import Iso, Operation, OsVersion, Replica, Upload
 from isos.states import OperationState, ReplicaState, UploadState
 from quotas.models import Reservation
 
-MB = 1_000_000
+MB, GB = 1_000_000, 1_000_000_000
 PROGRESS = 38  # percent of what is moving
 SENTENCE = "This ISO image is incomplete. Download it again, then upload it again."
 
