@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
+from django.utils.module_loading import import_string
 
 STAMP = ".collected"
 
 
 def signature() -> str:
-    """Changes when a source file appears, goes, grows or is written."""
-    digest = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    """Changes when a source file appears, goes, grows or is written, and with the code that stores them."""
+    backend = import_string(settings.STORAGES["staticfiles"]["BACKEND"])
+    digest = hashlib.sha256(Path(inspect.getfile(backend)).read_bytes())
     for finder in get_finders():
         for name, storage in finder.list([]):
             status = Path(storage.path(name)).stat()
