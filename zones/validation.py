@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 
 from zones.stores.base import StoreRefused
+from zones.stores.names import is_secret_name
 
 if TYPE_CHECKING:
     from zones.models import Zone
 
-_SECRET_NAME = re.compile(r"secret|passw|token|private|credential|connection_string|account_key", re.IGNORECASE)
 # What makes two entries of one backend the same place.
 _PLACE = ("bucket_name", "location", "endpoint_url", "azure_container", "account_name", "base_url", "host", "root_path")
 
@@ -44,7 +43,7 @@ def _options_problem(zone: Zone) -> str:
     if not isinstance(zone.options, dict):
         return 'The options must be a JSON object, for example {"location": "/srv/isos"}.'
     for name, value in zone.options.items():
-        if _SECRET_NAME.search(name) and isinstance(value, str) and not value.startswith("env:"):
+        if is_secret_name(name) and isinstance(value, str) and not value.startswith("env:"):
             return (
                 f"Move {name} to the secret options: what stands here is not encrypted and is shown to administrators."
             )

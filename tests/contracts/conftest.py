@@ -10,7 +10,7 @@ from tests.s3 import s3_server
 __all__ = ["mounts", "s3_server"]
 
 
-@pytest.fixture(params=KITS)
+@pytest.fixture(params=[pytest.param(name, marks=kit.marks) for name, kit in KITS.items()])
 def kit(request):
     return KITS[request.param](request)
 

@@ -33,9 +33,10 @@ class Spec:
 
 
 class FileKit:
+    marks: tuple[pytest.MarkDecorator, ...] = ()
     backend = "django.core.files.storage.FileSystemStorage"
     unit = 100_000  # bytes of one step in tests; a store with parts takes more than one part
-    crash_points = 100  # lines at which a crash test dies
+    crash_points = 60  # lines at which a crash test dies
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self.root: Path = request.getfixturevalue("tmp_path") / "root"
@@ -66,6 +67,7 @@ class FileKit:
 class S3Kit:
     """A location of its own for each test, in a bucket of a real Ceph."""
 
+    marks = (pytest.mark.services,)
     backend = "storages.backends.s3.S3Storage"
     unit = 9 * 1024 * 1024  # over half a part, so that a flush sends it as one
     crash_points = 15
@@ -123,5 +125,15 @@ class S3Kit:
         return spec
 
 
+class AnyKit(FileKit):
+    """A backend that the portal knows nothing of. It can only be given whole files."""
+
+    backend = "tests.contracts.backends.PlainStorage"
+
+    def unreachable(self) -> Spec:
+        url = f"ftp://user:password@127.0.0.1:{free_port()}/"
+        return Spec("storages.backends.ftp.FTPStorage", {"location": url})
+
+
 # A store joins the contract suite here.
-KITS: dict[str, Any] = {"files": FileKit, "s3": S3Kit}
+KITS: dict[str, Any] = {"files": FileKit, "s3": S3Kit, "any": AnyKit}

@@ -33,10 +33,11 @@ def read(store, key, offset=0):
         return reader.read()
 
 
-def fill(staged, size):
+def fill_and_commit(staged, size):
     for start in range(0, size, size // 8):
         staged.append(pattern(start, size // 8))
         staged.flush()
+    staged.commit()
 
 
 def keys(store, prefix=""):
@@ -393,10 +394,11 @@ def test_a_full_store_says_so_and_keeps_what_it_has(kit):
     store = spec.open()
     staged = store.stage(TOKEN, KEY)
     with pytest.raises(StoreFull):
-        fill(staged, too_much)
+        fill_and_commit(staged, too_much)
+    assert keys(store) == []
     staged.close()
     again = store.stage(TOKEN, KEY)
-    assert 0 <= again.offset < too_much
+    assert 0 <= again.offset <= too_much
     again.abort()
     assert tokens(store) == []
     put(store, KEY, b"room again")
@@ -406,7 +408,7 @@ def test_a_full_store_says_so_and_keeps_what_it_has(kit):
 def test_a_store_that_only_reads_still_reads(kit):
     store = kit.read_only(lambda before: put(before, KEY, b"kept")).open()
     with pytest.raises(StoreRefused):
-        store.stage("new", "isos/new/x.iso").append(b"x")
+        put(store, "isos/new/x.iso", b"x")
     with pytest.raises(StoreRefused):
         store.delete(KEY)
     assert read(store, KEY) == b"kept"
@@ -418,12 +420,11 @@ def test_a_store_that_only_reads_still_reads(kit):
 def test_a_store_that_is_not_there_is_unreachable(kit):
     store = kit.unreachable().open()
     for attempt in (
-        lambda: store.stage(TOKEN, KEY),
+        lambda: put(store, KEY, b"x"),
         lambda: read(store, KEY),
         lambda: store.size(KEY),
         lambda: store.delete(KEY),
         lambda: keys(store),
-        lambda: tokens(store),
     ):
         with pytest.raises(StoreUnreachable):
             attempt()
@@ -483,7 +484,7 @@ def test_a_copy_of_nothing_says_so(store):
 STEPS = st.lists(st.one_of(st.integers(0, 70_000), st.sampled_from(["flush", "reopen"])), max_size=14)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_split_into_appends_flushes_and_reopenings_gives_the_same_bytes(store_factory, steps):
     store = store_factory.open()

@@ -10,6 +10,7 @@ MAX_KEY = 900  # bytes; S3 allows 1024, and the location of a storage comes befo
 _COMPONENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
 _KEY = re.compile(rf"{_COMPONENT}(/{_COMPONENT})*", re.ASCII)
 _PREFIX = re.compile(rf"({_COMPONENT}/)*({_COMPONENT})?", re.ASCII)
+_SECRET = re.compile(r"secret|passw|token|private|credential|connection_string|account_key", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -35,3 +36,8 @@ def check_token(token: str) -> str:
     if not _TOKEN.fullmatch(token):
         raise BadKey
     return token
+
+
+def is_secret_name(option: str) -> bool:
+    """Whether a storage option of this name is a secret by the look of it."""
+    return bool(_SECRET.search(option))

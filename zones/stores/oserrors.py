@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,10 @@ _KINDS: dict[type[StoreError], tuple[int, ...]] = {
     ObjectMissing: (errno.ENOENT,),
     # A symbolic link or a file stands where a directory of the store should be.
     BadKey: (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG),
-    StoreUnreachable: (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV),
+    StoreUnreachable: (
+        *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN),
+        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN),
+    ),
 }
 _BY_NUMBER = {number: kind for kind, numbers in _KINDS.items() for number in numbers}
 
@@ -22,6 +26,8 @@ _BY_NUMBER = {number: kind for kind, numbers in _KINDS.items() for number in num
 def normalised(error: OSError) -> StoreError:
     """The typed error for an OSError. Its `reason` names the errno, never a path."""
     number = error.errno or 0
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return StoreUnreachable(reason=f"{type(error).__name__}: {error.strerror or 'no answer'}")
     reason = f"{errno.errorcode.get(number, number)}: {error.strerror}"
     return _BY_NUMBER.get(number, StoreError)(reason=reason)
 

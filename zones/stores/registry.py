@@ -12,6 +12,8 @@ from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.module_loading import import_string
 
 from zones.stores.base import Store, StoreRefused
+from zones.stores.names import is_secret_name
+from zones.stores.spool import place_hash
 
 
 def build(backend: str, options: dict[str, Any]) -> Store:
@@ -26,7 +28,10 @@ def build(backend: str, options: dict[str, Any]) -> Store:
         return FileStore(_storage(kind, options))
     if _is_s3(kind):
         return _s3_store(backend, json.dumps(options, sort_keys=True), os.getpid())
-    raise StoreRefused(reason=f"the backend {backend} is not supported")
+    from zones.stores.any import AnyStore
+
+    public = {name: value for name, value in options.items() if not is_secret_name(name)}
+    return AnyStore(_storage(kind, options), place_hash(backend, public))
 
 
 def _is_s3(kind: type[Storage]) -> bool:

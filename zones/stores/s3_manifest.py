@@ -77,6 +77,7 @@ class ManifestFile:
         self._object = {"Bucket": bucket, "Key": name}
         self._write_parameters = write_parameters
         self._etag = ""
+        self._lost = False  # another writer took over: that is for good
         self.current: Manifest | None = None
 
     def read(self) -> Manifest | None:
@@ -94,6 +95,7 @@ class ManifestFile:
 
     def write(self, manifest: Manifest) -> None:
         """Put it in place of `current`. Raises `StagedBusy` where another has done so meanwhile."""
+        self._not_lost()
         wanted = replace(manifest, serial=manifest.serial + 1)
         # Unquoted: Ceph takes quotes for a part of the ETag, and the others take it either way.
         condition = {"IfMatch": self._etag} if self.current else {"IfNoneMatch": "*"}
@@ -115,16 +117,21 @@ class ManifestFile:
         there = self.read()
         if there and there.version == wanted.version:
             return  # the first try had arrived, only its answer was lost
-        if (there and there.version) != (before and before.version):
-            raise StagedBusy from error
+        self._lost = (there and there.version) != (before and before.version)
+        self._not_lost()
         with s3_errors():
             self._put(wanted, {})  # a server that does not know conditional writes
 
     def check(self) -> None:
         """Raises `StagedBusy` where another writer has written since."""
+        self._not_lost()
         before = self.current
         there = self.read()
-        if there and before and there.version != before.version:
+        self._lost = bool(there and before and there.version != before.version)
+        self._not_lost()
+
+    def _not_lost(self) -> None:
+        if self._lost:
             raise StagedBusy
 
     def delete(self) -> None:
