@@ -7,7 +7,9 @@ from typing import Any
 
 from django import forms
 
+from isos.actions.naming import require_free_name
 from isos.actions.start_upload import NewIso
+from isos.errors import NameTaken
 from isos.models import Iso, OsType, OsVersion
 from isos.queries import OWNERSHIPS, SORTS, STATES, Filters
 from portal.accounts.models import User
@@ -121,6 +123,14 @@ class UploadForm(forms.Form):
         if size <= 0:
             raise forms.ValidationError("The file is empty. Choose another file.")
         return size
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        try:
+            require_free_name(self.user.account, name)
+        except NameTaken as error:
+            raise forms.ValidationError(error.message) from None
+        return name
 
     def clean_expected_sha256(self) -> str:
         """Also takes a line of a SHA256SUMS file: `digest  name`."""

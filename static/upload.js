@@ -180,8 +180,6 @@ function send(file, job) {
   // After a reload this address asks for the file again and goes on from there.
   if (job.resume_url) history.replaceState(history.state, "", job.resume_url);
   form.hidden = true;
-  const heading = document.querySelector("main h1");
-  heading.hidden = true;
   panel.show();
   transfer.start();
 }

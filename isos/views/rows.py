@@ -56,7 +56,9 @@ class ZoneLine:
         if self.has_failed:
             return self.replica.error_message
         operation = self.replica.active_operation
-        return f"{operation.error_message} Trying again by itself." if operation and operation.error_message else ""
+        if operation is None or operation.is_doomed or not operation.error_message:
+            return ""
+        return f"{operation.error_message} Trying again by itself."
 
 
 @dataclass(frozen=True)

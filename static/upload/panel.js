@@ -5,6 +5,9 @@ import { bytes, timeLeft } from "./words.js";
 
 const WINDOW = 8000; // ms over which the speed is averaged
 
+// Without the percents that the page shows.
+const SPOKEN = { verifying: (name) => `All of “${name}” has arrived and is being verified.` };
+
 /** Shows `transfer` until it ends; `job` has `name`, `progress_url`, `cancel_url` and `list_url`. */
 export class Panel {
   constructor(transfer, job) {
@@ -21,6 +24,10 @@ export class Panel {
     this.#find("[data-try-now]").addEventListener("click", () => transfer.tryNow());
     transfer.addEventListener("progress", ({ detail }) => this.#progress(detail));
     transfer.addEventListener("change", ({ detail }) => this.#change(detail));
+    document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+      if (ctx.sourceElement.id === "stages" && ctx.response.status === 404) this.#gone(ctx.sourceElement);
+    });
+    document.addEventListener("htmx:after:swap", () => this.#stage(this.#find("#stages")));
     addEventListener("beforeunload", (event) => {
       if (transfer.isTravelling) event.preventDefault();
     });
@@ -105,6 +112,27 @@ export class Panel {
       this.#hideSending();
     }
     window.htmx.ajax("GET", this.job.progress_url, { target: "#stages", swap: "outerMorph" });
+  }
+
+  /** What the server says: the title follows its stage, which is announced once. */
+  #stage(stages) {
+    const { state } = stages.dataset;
+    if (!state || state === this.stage) return;
+    this.stage = state;
+    const { name } = this.job;
+    const titles = { queued: `Verifying “${name}”`, verifying: `Verifying “${name}”`, failed: `“${name}” failed` };
+    this.#find("#transfer-title").textContent = titles[state] ?? `“${name}”`;
+    this.#find("[data-announce]").textContent = SPOKEN[state]?.(name) ?? stages.querySelector("[data-stage]").textContent;
+  }
+
+  /** The ISO is not there any more: nothing is left to ask for. */
+  #gone(stages) {
+    const still = document.createElement("div");
+    still.id = "stages";
+    const words = document.createElement("p");
+    words.textContent = `“${this.job.name}” was deleted.`;
+    still.append(words);
+    stages.replaceWith(still);
   }
 
   #togglePause() {

@@ -10,6 +10,7 @@ import { isReadable } from "./files.js";
 const CHUNK = 64 * 1024 * 1024;
 const DELAYS = [1, 2, 5, 10, 20, 30]; // seconds; the last one again and again
 const SILENCE = 60; // seconds without progress after which a connection is given up
+const OFFLINE_SILENCE = 3; // the same where the browser says that it has no network
 const SIGNED_OUT_POLL = 3;
 const ENDS = new Set([403, 404, 410, 413, 415, 422, 460, 507]);
 const SENTENCES = {
@@ -45,6 +46,7 @@ export class Transfer extends EventTarget {
       onError: (error) => this.#stumble(error),
     });
     addEventListener("online", () => this.tryNow());
+    addEventListener("offline", () => this.state === "sending" && this.#watch());
   }
 
   /** Whether leaving the page now would interrupt something. */
@@ -109,10 +111,11 @@ export class Transfer extends EventTarget {
   /** A connection that neither moves nor breaks is broken here. */
   #watch() {
     clearTimeout(this.watchdog);
+    const seconds = navigator.onLine ? SILENCE : OFFLINE_SILENCE;
     this.watchdog = setTimeout(() => {
       this.upload.abort();
-      this.#wait("Nothing moves.");
-    }, SILENCE * 1000);
+      this.#wait("Connection lost.");
+    }, seconds * 1000);
   }
 
   async #stumble(error) {

@@ -85,6 +85,8 @@ def test_work_that_is_tried_again_says_why(by_owner, account, zone_a):
     iso.replicas.get().operations.update(error_message="The zone can’t be reached.")
     row = row_of(read(by_owner.get("/isos/")), iso)
     assert "The zone can’t be reached. Trying again by itself." in row.text()
+    iso.replicas.get().operations.update(is_doomed=True)
+    assert "Trying again" not in row_of(read(by_owner.get("/isos/")), iso).text()
 
 
 def test_public_isos_of_others_have_no_verbs_and_no_secrets(by_owner, stranger, zone_a, zone_b):

@@ -41,7 +41,8 @@ def test_the_form_says_what_is_possible(by_owner, account, zone_a, zone_b):
     assert "disabled" in zones["zone-b"].attrs
     assert "New disks until Friday" in page.text()
     assert page.by_id("file").attrs["accept"] == ".iso"
-    assert "needs JavaScript" in page.one("noscript").text()
+    (note,) = (node for node in page.all("div") if node.attrs.get("class") == "note warn no-js")
+    assert "needs JavaScript" in note.text()
 
 
 def test_featured_is_for_administrators(by_owner, as_user, admin_user, fields):
