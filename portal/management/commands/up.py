@@ -37,6 +37,9 @@ class Command(BaseCommand):
         broker = [Path(transport[key]) for key in ("data_folder_in", "control_folder") if key in transport]
         for folder in (_run_folder(), _temporary_folder(), *broker):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = settings.DATABASES["default"]
+        if database["ENGINE"].endswith("sqlite3"):
+            Path(str(database["NAME"])).touch(mode=0o600)  # SQLite gives its -wal and -shm the same mode
 
     def _make_rows(self) -> None:
         try:
