@@ -6,6 +6,7 @@ The table of all of them is in docs/operations.md.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,33 @@ SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=5)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "isos.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}}
 }
+
+# --- import from URL ------------------------------------------------------------------
+
+
+def _networks(name: str) -> list[str]:
+    """IP networks in CIDR notation. All of them at once would be no guard at all."""
+    networks = [entry.strip() for entry in env.list(name, default=[]) if entry.strip()]
+    for network in networks:
+        try:
+            if ip_network(network).prefixlen == 0:
+                raise ImproperlyConfigured(f"{name} names every address there is. List the private ranges you mean.")
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} holds {network}, which is no IP network: {error}.") from None
+    return networks
+
+
+IMPORT_ALLOWED_NETWORKS = _networks("IMPORT_ALLOWED_NETWORKS")
+IMPORT_PORTS = [int(port) for port in env.list("IMPORT_PORTS", default=[])]
+IMPORT_DENIED_HOSTS = env.list("IMPORT_DENIED_HOSTS", default=[])
+IMPORT_PROXY = env.str("IMPORT_PROXY", default="")
+IMPORT_CA_FILE = env.str("IMPORT_CA_FILE", default="")
+IMPORT_CONNECT_SECONDS = env.float("IMPORT_CONNECT_SECONDS", default=10)
+IMPORT_READ_SECONDS = env.float("IMPORT_READ_SECONDS", default=30)
+IMPORT_SLOW_SECONDS = env.float("IMPORT_SLOW_SECONDS", default=60)
+IMPORT_SLOW_BYTES_PER_SECOND = env.int("IMPORT_SLOW_BYTES_PER_SECOND", default=10_000)
+IMPORT_CHECK_SECONDS = env.float("IMPORT_CHECK_SECONDS", default=15)
+IMPORT_CHECKSUM_SECONDS = env.float("IMPORT_CHECKSUM_SECONDS", default=8)
 
 # --- logging --------------------------------------------------------------------------
 
