@@ -1,6 +1,7 @@
 """What every store promises, whatever its backend. A store joins in kits.py."""
 
 import threading
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,10 +23,9 @@ TOKEN = "22222222-bbbb"
 
 
 def put(store, key, content, token="put"):
-    staged = store.stage(token, key)
-    staged.append(content)
-    staged.commit()
-    staged.close()
+    with closing(store.stage(token, key)) as staged:
+        staged.append(content)
+        staged.commit()
 
 
 def read(store, key, offset=0):
@@ -408,10 +408,11 @@ def test_a_full_store_says_so_and_keeps_what_it_has(kit):
 def test_a_store_that_only_reads_still_reads(kit):
     store = kit.read_only(lambda before: put(before, KEY, b"kept")).open()
     with pytest.raises(StoreRefused):
-        put(store, "isos/new/x.iso", b"x")
+        put(store, "isos/new/x.iso", b"x", "new")
     with pytest.raises(StoreRefused):
         store.delete(KEY)
     assert read(store, KEY) == b"kept"
+    assert store.stage("put", KEY).committed
     probe = store.probe()
     assert not probe.ok
     assert "refuses" in probe.message

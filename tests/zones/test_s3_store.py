@@ -1,5 +1,6 @@
 """What is special about a zone in a bucket, tried on a real Ceph."""
 
+import io
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from botocore.awsrequest import AWSResponse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -226,6 +228,22 @@ def test_an_upload_that_no_note_names_goes_with_the_next_try(store):
     assert read(store, KEY) == b"x"
 
 
+def test_a_commit_that_outran_a_crash_is_taken_for_one(store):
+    """The upload was completed, the note was not taken away any more."""
+    staged = store.stage(TOKEN, KEY)
+    staged.append(pattern(0, PART_BYTES))
+    staged.flush()
+    parts = [{"PartNumber": part.number, "ETag": part.etag} for part in staged._parts]
+    store.client.complete_multipart_upload(**staged.upload, MultipartUpload={"Parts": parts})
+    staged.close()
+    again = store.stage(TOKEN, KEY)
+    assert again.committed
+    assert again.offset == PART_BYTES
+    again.commit()
+    assert read(store, KEY) == pattern(0, PART_BYTES)
+    assert list(store.list_staged()) == []
+
+
 def test_an_upload_that_the_bucket_threw_away_begins_anew(store):
     staged = store.stage(TOKEN, KEY)
     staged.append(pattern(0, PART_BYTES + 5))
@@ -248,7 +266,12 @@ def test_parts_that_were_sent_after_the_last_flush_do_not_count(store):
     staged.close()
     staged = store.stage(TOKEN, KEY)
     assert staged.offset == 1000
-    staged.append(pattern(1000, PART_BYTES + 1000))
+    staged.append(pattern(1000, PART_BYTES))
+    staged.flush()
+    staged.close()
+    staged = store.stage(TOKEN, KEY)
+    assert staged.offset == PART_BYTES + 1000
+    staged.append(pattern(PART_BYTES + 1000, 1000))
     staged.commit()
     assert read(store, KEY) == pattern(0, PART_BYTES + 2000)
 
@@ -326,6 +349,39 @@ def test_an_answer_that_is_lost_does_no_harm(spec, lost):
         assert network.cuts == 1
         assert read(store, KEY) == b"content and end"
         assert list(store.list_staged()) == []
+
+
+class Body(io.BytesIO):
+    def stream(self):
+        yield self.read()
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_completion_that_a_server_does_not_remember_is_looked_up(spec, store, arrived):
+    """Ceph answers a repeated request as it did the first; others say that there is no such upload."""
+    staged = store.stage(TOKEN, KEY)
+    staged.append(b"content")
+    other = changed(spec, region_name="other")  # the same server through another client
+
+    def forget(request, **kwargs):
+        upload = {**staged.upload}
+        parts = [{"PartNumber": part.number, "ETag": part.etag} for part in staged._parts]
+        if arrived:
+            other.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        body = b"<Error><Code>NoSuchUpload</Code></Error>"
+        return AWSResponse(request.url, 404, {}, Body(body))
+
+    store.client.meta.events.register_first("before-send.s3.CompleteMultipartUpload", forget)
+    try:
+        if arrived:
+            staged.commit()
+            assert read(store, KEY) == b"content"
+        else:
+            with pytest.raises(ObjectMissing):
+                staged.commit()
+    finally:
+        store.client.meta.events.unregister("before-send.s3.CompleteMultipartUpload", forget)
+        staged.close()
 
 
 def test_staging_is_told_apart_from_what_others_put_there(store):
