@@ -72,6 +72,15 @@ def assert_targets_are_large_enough(page) -> None:
     assert not small, f"{page.url}:\n" + "\n".join(small)
 
 
+def until(page, expression: str, seconds: float = 10) -> None:
+    """Waits for a script's value. Playwright's own wait evaluates inside the page, which the policy forbids."""
+    for _ in range(int(seconds * 20)):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{page.url}: never true: {expression}")
+
+
 def keep_screenshot(page, name: str) -> None:
     """Where SCREENSHOTS names a directory, the page is kept there for people to look at."""
     if folder := os.environ.get("SCREENSHOTS"):

@@ -14,7 +14,13 @@ from isos.models import Iso, Operation
 from isos.operations import engine
 from quotas.models import QuotaLimit, Reservation
 from tests import media
-from tests.browser.checks import assert_accessible, assert_no_overflow, assert_targets_are_large_enough, keep_screenshot
+from tests.browser.checks import (
+    assert_accessible,
+    assert_no_overflow,
+    assert_targets_are_large_enough,
+    keep_screenshot,
+    until,
+)
 from tests.browser.line import Line
 from tests.factories import MB, make_iso, make_version
 from tests.isos.conftest import run_all
@@ -83,15 +89,6 @@ def begin(page, file, name="Image", speed=0, at=""):
 
 def wait_until_ready(page, name="Image"):
     page.locator("#stages").get_by_text(f"“{name}” is ready in zone-a.").wait_for(timeout=60_000)
-
-
-def until(page, expression, seconds=10):
-    """Waits for a script's value. Playwright's own wait evaluates inside the page, which the policy forbids."""
-    for _ in range(seconds * 20):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never true: {expression}")
 
 
 def sent_bytes(page):
