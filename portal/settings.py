@@ -276,20 +276,23 @@ CELERY_BEAT_SCHEDULE = {
 # --- import from URL ------------------------------------------------------------------
 
 
-def _networks(name: str) -> list[str]:
+def _networks(networks: list[str]) -> list[str]:
     """IP networks in CIDR notation. All of them at once would be no guard at all."""
-    networks = [entry.strip() for entry in env.list(name, default=[]) if entry.strip()]
     for network in networks:
         try:
             if ip_network(network).prefixlen == 0:
-                raise ImproperlyConfigured(f"{name} names every address there is. List the private ranges you mean.")
+                raise ImproperlyConfigured(
+                    f"IMPORT_ALLOWED_NETWORKS holds {network}, which is every address. List private ranges."
+                )
         except ValueError as error:
-            raise ImproperlyConfigured(f"{name} holds {network}, which is no IP network: {error}.") from None
+            raise ImproperlyConfigured(
+                f"IMPORT_ALLOWED_NETWORKS holds {network}, which is no IP network: {error}."
+            ) from None
     return networks
 
 
-IMPORT_ALLOWED_NETWORKS = _networks("IMPORT_ALLOWED_NETWORKS")
-IMPORT_PORTS = [int(port) for port in env.list("IMPORT_PORTS", default=[])]
+IMPORT_ALLOWED_NETWORKS = _networks(env.list("IMPORT_ALLOWED_NETWORKS", default=[]))
+IMPORT_PORTS = env.list("IMPORT_PORTS", cast=int, default=[])
 IMPORT_DENIED_HOSTS = env.list("IMPORT_DENIED_HOSTS", default=[])
 IMPORT_PROXY = env.str("IMPORT_PROXY", default="")
 IMPORT_CA_FILE = env.str("IMPORT_CA_FILE", default="")

@@ -116,7 +116,11 @@ class Site:
                 site.connections += 1
                 # A client that gives up is what many tests are about.
                 with contextlib.suppress(OSError, ValueError):
-                    site.serve(context.wrap_socket(self.request, server_side=True) if context else self.request)
+                    if not context:
+                        site.serve(self.request)
+                        return
+                    with context.wrap_socket(self.request, server_side=True) as line:
+                        site.serve(line)
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
