@@ -113,6 +113,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   const editor = ctx.sourceElement.closest("form.rename");
   if (editor) pencilToFocus = editor.dataset.pencil;
+  if (!isPoll(ctx)) document.getElementById("messages")?.replaceChildren(); // they spoke of what was before
 });
 
 // --- questions before what can't be undone ------------------------------------------------
@@ -120,9 +121,8 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:confirm", (event) => {
   const { ctx, issueRequest, dropRequest } = event.detail;
   event.preventDefault();
-  const { yes, no } = ctx.sourceElement.dataset;
-  const [title, ...text] = ctx.confirm.split(/(?<=\?) /);
-  ask({ title, text: text.join(" "), yes, no }).then((agreed) => (agreed ? issueRequest() : dropRequest()));
+  const { text, yes, no } = ctx.sourceElement.dataset;
+  ask({ title: ctx.confirm, text, yes, no }).then((agreed) => (agreed ? issueRequest() : dropRequest()));
 });
 
 // --- delete -----------------------------------------------------------------------------------

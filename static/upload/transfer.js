@@ -12,6 +12,7 @@ const DELAYS = [1, 2, 5, 10, 20, 30]; // seconds; the last one again and again
 const SILENCE = 60; // seconds without progress after which a connection is given up
 const OFFLINE_SILENCE = 3; // the same where the browser says that it has no network
 const SIGNED_OUT_POLL = 3;
+const NOISE = 1024 * 1024; // bytes that a browser may count as sent before an attempt is refused
 const ENDS = new Set([403, 404, 410, 413, 415, 422, 460, 507]);
 const SENTENCES = {
   403: "The portal refused to go on with this upload. Reload the page, then choose the same file again.",
@@ -22,7 +23,7 @@ const UNREADABLE = "The file can’t be read any more: it was changed, moved or 
 
 /**
  * Fires `change` with `state` in detail:
- * `sending`, `paused`, `waiting` (`reason`, `seconds`), `signed-out`, `sent`, `failed` (`message`), `cancelled`;
+ * `sending`, `paused`, `waiting` (`reason`, `seconds`), `signed-out`, `sent`, `failed` (`message`);
  * and `progress` with `sent` and `total` bytes.
  */
 export class Transfer extends EventTarget {
@@ -30,7 +31,8 @@ export class Transfer extends EventTarget {
     super();
     this.file = file;
     this.state = "new";
-    this.failures = 0;
+    this.failures = 0; // in a row, without anything kept by the server in between
+    this.kept = 0; // bytes, roughly, from which the last attempt went on
     this.upload = new window.tus.Upload(file, {
       uploadUrl: new URL(uploadUrl, location.href).href,
       chunkSize: CHUNK,
@@ -42,6 +44,7 @@ export class Transfer extends EventTarget {
       // Read when it is sent: the token changes when somebody signs in.
       onBeforeRequest: (request) => request.setHeader("X-CSRFToken", cookie("csrftoken")),
       onProgress: (sent, total) => this.#progress(sent, total),
+      onChunkComplete: () => (this.failures = 0),
       onSuccess: () => this.#become("sent"),
       onError: (error) => this.#stumble(error),
     });
@@ -55,6 +58,7 @@ export class Transfer extends EventTarget {
   }
 
   start() {
+    this.isFresh = true;
     this.#become("sending");
     this.#watch();
     this.upload.start();
@@ -77,18 +81,6 @@ export class Transfer extends EventTarget {
     }
   }
 
-  /** Ends the upload here and on the server; what it had is removed there. */
-  async cancel() {
-    this.#stop();
-    this.#become("cancelled");
-    try {
-      await this.upload.abort(true);
-    } catch {
-      return false; // gone already, or not reachable: the list shows it with its own Cancel upload
-    }
-    return true;
-  }
-
   #become(state, detail = {}) {
     this.state = state;
     if (!this.isTravelling) clearTimeout(this.watchdog);
@@ -103,7 +95,9 @@ export class Transfer extends EventTarget {
 
   #progress(sent, total) {
     if (this.state !== "sending") return;
-    this.failures = 0;
+    if (this.isFresh && sent > this.kept + NOISE) this.failures = 0;
+    if (this.isFresh) this.kept = sent;
+    this.isFresh = false;
     this.#watch();
     this.dispatchEvent(new CustomEvent("progress", { detail: { sent, total } }));
   }
@@ -175,7 +169,7 @@ function sentence(response) {
 /** What is waited for; "" for what passes by itself within moments and is not worth a word. */
 function reason(status, failures) {
   if (status === 409 || status === 423) {
-    return failures < 4 ? "" : "Another tab or connection is sending this file.";
+    return failures < 2 ? "" : "Another tab or connection is sending this file.";
   }
   if (status === 429) return "The portal is busy.";
   return status ? "The portal could not answer." : "Connection lost.";

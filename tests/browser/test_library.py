@@ -220,6 +220,11 @@ def test_rename_by_keyboard_while_it_lives(open_browser, account, owner, zone_a,
     page.wait_for_timeout(100)
     assert focused(page, "value") == "taken home", "typing and focus are kept through updates"
     assert page.locator(".rename .err").is_visible()
+    page.get_by_role("button", name="Save name").focus()
+    with page.expect_response(lambda response: "rename=" in response.url):
+        pass
+    page.wait_for_timeout(100)
+    assert focused(page, "ariaLabel") == "Save name", "an update takes the focus from nothing"
     page.keyboard.press("Escape")
     pencil.wait_for()
     until(page, f"document.activeElement.id === 'pencil-{iso.public_id}'")

@@ -3,14 +3,17 @@
 import hashlib
 import re
 import threading
+import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.utils import timezone
 
 from isos.actions.delete_from_zones import cancel
 from isos.audit import Actor
-from isos.models import Iso, Operation
+from isos.models import Iso, Operation, Upload
 from isos.operations import engine
 from quotas.models import QuotaLimit, Reservation
 from tests import media
@@ -70,7 +73,8 @@ def look(page, name):
 
 def throttle(page, speed):
     """Upload at most `speed` bytes per second; 0 ends the limit."""
-    session = page.context.new_cdp_session(page)
+    session = getattr(page, "brake", None) or page.context.new_cdp_session(page)
+    page.brake = session  # each session has a brake of its own, and the slowest one counts
     session.send("Network.enable")
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": speed or -1}
     session.send("Network.emulateNetworkConditions", conditions)
@@ -312,6 +316,23 @@ def test_a_lost_connection_heals_by_itself(open_browser, live_portal, worker, ow
     wait_until_ready(page)
     page.complaints[:] = [one for one in page.complaints if not re.search("ERR_|423|409", one)]
     assert offsets[-1] > 0, "what was received is not sent again"
+    assert_stored(big)
+
+
+def test_another_connection_that_sends_is_waited_for(open_browser, worker, owner, zone_a, big):
+    page = open_browser(owner)
+    begin(page, big, speed=SLOW)
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)  # the server has seen the broken connection and unlocked
+    upload = Upload.objects.get()
+    Upload.objects.update(lock_token=uuid.uuid4(), lock_expires=timezone.now() + timedelta(minutes=5))
+    throttle(page, 0)
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("Another tab or connection is sending this file. Trying again in").wait_for(timeout=20_000)
+    Upload.objects.filter(pk=upload.pk).update(lock_token=None, lock_expires=None)
+    page.get_by_role("button", name="Try now").click()
+    wait_until_ready(page)
+    page.complaints[:] = [one for one in page.complaints if not re.search("423|409", one)]
     assert_stored(big)
 
 

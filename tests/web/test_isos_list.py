@@ -262,10 +262,13 @@ def test_names_are_text(by_owner, account, zone_a, zone_b):
 # --- cost -----------------------------------------------------------------------------------
 
 
-def test_queries_do_not_grow_with_rows(by_owner, account, zone_a, zone_b, tmp_path):
+def test_queries_do_not_grow_with_rows(by_owner, account, stranger, zone_a, zone_b, tmp_path):
     zone_c = make_file_zone("zone-c", tmp_path / "zone-c")
-    for _ in range(25):
-        make_iso(account, {zone_a: "ready", zone_b: "receiving", zone_c: "failed"})
+    zones, version = {zone_a: "ready", zone_b: "receiving", zone_c: "failed"}, make_version("Debian 13", "debian-13")
+    for _ in range(20):
+        make_iso(account, zones, os_version=version)
+    for _ in range(5):
+        make_iso(stranger.account, zones, user=stranger, is_public=True)
     by_owner.get("/isos/")
     with counted("isos list, 25 rows in 3 zones"):
         page = read(by_owner.get("/isos/"))
