@@ -42,6 +42,8 @@ class Proxy:
                     if ready is client:
                         losing = losing or self._is_to_lose(data)
                         server.sendall(data)
+                    elif data.startswith(b"HTTP/1.1 100"):
+                        client.sendall(data)  # not yet the answer: the server asks for the body
                     elif losing or not self._pass_on(client, data):
                         self.cuts += 1
                         return
