@@ -19,7 +19,7 @@ test: setup-dev
 	TEST_DATABASE_URL="$$url" $(PYTEST) -p tests.only_database; }
 
 # Pins what requirements*.in ask for, with hashes.
-lock: LOCK := .venv.lock/bin/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
+lock: LOCK := .venv.lock/bin/uv pip compile --quiet --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 lock:
 	$(PYTHON) -m venv .venv.lock
 	.venv.lock/bin/pip install --quiet uv
