@@ -120,15 +120,16 @@ class SizeMismatch(ContentRefused):
 
 
 class ChecksumMismatch(ContentRefused):
-    """The SHA-256 is not the one that the user gave."""
+    """The digest is not the one that the user or the publisher gave."""
 
     code = "checksum_mismatch"
     default_message = "The file's SHA-256 is not the expected one. Download it again, or correct the checksum."
 
     @classmethod
-    def digests(cls, *, expected: str, found: str) -> ChecksumMismatch:
+    def digests(cls, *, expected: str, found: str, algorithm: str = "sha256") -> ChecksumMismatch:
+        name = {"sha1": "SHA-1", "sha256": "SHA-256", "sha512": "SHA-512"}.get(algorithm, algorithm.upper())
         return cls(
-            f"The file's SHA-256 is {shortened(found)}, but {shortened(expected)} was expected. "
+            f"The file's {name} is {shortened(found)}, but {shortened(expected)} was expected. "
             "Download the file again from its publisher, or correct the checksum."
         )
 

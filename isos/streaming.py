@@ -32,7 +32,8 @@ class CheckedStream:
     `feed` refuses as soon as the first 64 KiB show that this is no ISO image, or when more
     comes than was declared, so that nothing is transferred in vain; `finish` decides about
     the whole. Refusals are `ContentRefused`: final. `on_progress` gets the bytes so far with
-    every chunk and may raise to stop; it does its own throttling.
+    every chunk and may raise to stop; it does its own throttling. `expected_digest` is one of another
+    algorithm, as `sha512:3b1f…`; it costs a second hash.
     """
 
     def __init__(
@@ -40,11 +41,14 @@ class CheckedStream:
         *,
         expected_size: int | None = None,
         expected_sha256: str = "",
+        expected_digest: str = "",
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         self.received = 0
         self._expected_size = expected_size
         self._expected_sha256 = expected_sha256.strip().lower()
+        self._expected_digest = expected_digest
+        self._other = hashlib.new(expected_digest.partition(":")[0], usedforsecurity=False) if expected_digest else None
         self._on_progress = on_progress
         self._sha256 = hashlib.sha256()
         self._first_bytes = bytearray()
@@ -58,6 +62,8 @@ class CheckedStream:
         if self._head is None:
             self._look(chunk)
         self._sha256.update(chunk)
+        if self._other is not None:
+            self._other.update(chunk)
         if self._on_progress is not None:
             self._on_progress(self.received)
 
@@ -70,7 +76,15 @@ class CheckedStream:
         digest = self._sha256.hexdigest()
         if self._expected_sha256 and digest != self._expected_sha256:
             raise ChecksumMismatch.digests(expected=self._expected_sha256, found=digest)
+        self._check_other()
         return Content(self.received, digest)
+
+    def _check_other(self) -> None:
+        if self._other is None:
+            return
+        algorithm, _, expected = self._expected_digest.partition(":")
+        if (found := self._other.hexdigest()) != expected:
+            raise ChecksumMismatch.digests(expected=expected, found=found, algorithm=algorithm)
 
     def _look(self, chunk: bytes | memoryview) -> None:
         self._first_bytes += chunk[: HEAD_BYTES - len(self._first_bytes)]

@@ -44,6 +44,7 @@ __all__ = [
     "TooManyUploads",
     "Usage",
     "check",
+    "is_held",
     "limits_of",
     "lock_accounts",
     "overview",
@@ -104,6 +105,11 @@ def release(replica_ref: UUID) -> None:
     """The replica is gone, and its quota is free again. Idempotent."""
     _require_transaction()
     Reservation.objects.filter(replica_ref=replica_ref).delete()
+
+
+def is_held(replica_ref: UUID) -> bool:
+    """Whether anything is reserved for the replica."""
+    return Reservation.objects.filter(replica_ref=replica_ref).exists()
 
 
 def check(account: Account, *, size: int, source: Reservation.Source, iso_ref: UUID | None = None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 
 from isos import audit
+from isos.actions.import_url import reserve
 from isos.actions.permissions import require_change
 from isos.actions.start_upload import open_upload
-from isos.models import Event, Operation, Replica, Upload
+from isos.models import Event, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
 from isos.states import IllegalTransition, ReplicaState, UploadState
@@ -34,6 +35,9 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
 
 
 def _restart(replica: Replica, user: User) -> Upload | None:
+    if hasattr(replica, "url_import"):
+        _fetch_again(replica, replica.url_import)
+        return None
     old = replica.upload
     if old.state == UploadState.RECEIVED:  # the bytes are still staged and their quota is still held
         enqueue(replica, Operation.Kind.INGEST)
@@ -41,3 +45,14 @@ def _restart(replica: Replica, user: User) -> Upload | None:
     old.delete()
     move_replica(replica, ReplicaState.RECEIVING)
     return open_upload(replica, user, size=old.length, fingerprint=old.fingerprint)
+
+
+def _fetch_again(replica: Replica, url_import: UrlImport) -> None:
+    """Go on with what is staged where quota is still held for it, else from the first byte."""
+    if not reservations.is_held(replica.public_id):
+        reserve(replica, url_import.size)
+    if url_import.checksum_origin in UrlImport.READ_ORIGINS:
+        # What was read may be what was wrong: read it again.
+        url_import.checksum, url_import.checksum_origin, url_import.checksum_sought = "", "", False
+        url_import.save(update_fields=["checksum", "checksum_origin", "checksum_sought"])
+    enqueue(replica, Operation.Kind.FETCH)

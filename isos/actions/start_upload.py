@@ -48,7 +48,7 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
     if new.is_featured and not user.is_staff:
         raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
     with transaction.atomic():
-        iso = _insert_iso(user, new, size)
+        iso = insert_iso(user, new, Iso.Source.UPLOAD, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone, state=ReplicaState.RECEIVING)
         upload = open_upload(replica, user, size=size, fingerprint=fingerprint)
         audit.record(Event.Verb.UPLOAD_STARTED, iso, actor, zone=new.zone, size=size)
@@ -74,12 +74,11 @@ def open_upload(replica: Replica, user: User, *, size: int, fingerprint: str) ->
     )
 
 
-def _insert_iso(user: User, new: NewIso, size: int) -> Iso:
+def insert_iso(user: User, new: NewIso, source: Iso.Source, size: int | None) -> Iso:
+    """The ISO's row; `size` in bytes, None where nobody knows it yet. Raises NameTaken."""
     fields: dict[str, Any] = {name: getattr(new, name) for name in NewIso.__dataclass_fields__ if name != "zone"}
     try:
         with transaction.atomic():
-            return Iso.objects.create(
-                account=user.account, created_by=user, source=Iso.Source.UPLOAD, size=size, **fields
-            )
+            return Iso.objects.create(account=user.account, created_by=user, source=source, size=size, **fields)
     except IntegrityError:
         raise name_taken(user.account, new.name) from None

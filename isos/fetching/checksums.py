@@ -144,7 +144,8 @@ def fetch(fetcher: Fetcher, url: str, names: Iterable[str]) -> Published:
     """
     names = list(names)
     try:
-        text = _text(fetcher, download_address(url))
+        with fetcher.deadline(settings.IMPORT_CHECKSUM_SECONDS):
+            text = _text(fetcher, download_address(url))
     except FetchError as error:
         if isinstance(error, BadChecksum):
             raise

@@ -65,6 +65,7 @@ class Fetcher:
 
     def __init__(self, policy: Policy | None = None, resolver: Resolver = resolve) -> None:
         self.policy = policy or Policy.from_settings()
+        self.resolver = resolver
         self._dialer = _Dialer(self.policy, resolver)
         self._session = _session(self.policy, self._dialer)
 

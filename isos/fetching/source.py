@@ -40,7 +40,7 @@ class HttpSource:
     def __init__(self, fetcher: Fetcher, url: str, *, limit: int) -> None:
         self._fetcher = fetcher
         self._url = locations.download_address(url)
-        self._limit = limit
+        self.limit = limit
 
     def open(self, offset: int = 0, version: Version | None = None) -> Body:
         """The bytes from `offset` on, provided that the content is still that `version`, else all from 0.
@@ -61,8 +61,8 @@ class HttpSource:
 
     def check_size(self, size: int) -> None:
         """Raises TooLarge for a declared or received size above the limit."""
-        if size > self._limit:
-            raise TooLarge.limit(self._limit)
+        if size > self.limit:
+            raise TooLarge.limit(self.limit)
 
     def _from_start(self, answer: Answer) -> Body:
         try:

@@ -5,5 +5,6 @@ from isos.models.iso import Iso, OsType, OsVersion
 from isos.models.operation import Operation
 from isos.models.replica import Replica
 from isos.models.upload import Upload
+from isos.models.url_import import UrlImport
 
-__all__ = ["Event", "Iso", "Operation", "OsType", "OsVersion", "Replica", "Upload"]
+__all__ = ["Event", "Iso", "Operation", "OsType", "OsVersion", "Replica", "Upload", "UrlImport"]

@@ -14,6 +14,8 @@ class Event(models.Model):
         UPLOAD_STARTED = "upload_started", "Upload started"
         UPLOAD_RECEIVED = "upload_received", "Upload received"
         UPLOAD_EXPIRED = "upload_expired", "Upload expired"
+        IMPORT_STARTED = "import_started", "Import started"
+        IMPORT_EXPIRED = "import_expired", "Import expired"
         READY = "ready", "Ready"
         FAILED = "failed", "Failed"
         RETRIED = "retried", "Retried"

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 600.0
+RETRY_AFTER_LONGEST_SECONDS = 3600.0  # however long a server asks to wait
 
 
 class InternalError(PortalError):
@@ -181,7 +182,7 @@ def _fail(job: Job, runner: Runner, error: PortalError) -> None:
 
 def _requeue(job: Job, error: PortalError, *, because: PortalError | None = None) -> None:
     """Back to the queue with exponential backoff and jitter."""
-    delay = backoff(job.operation.attempt)
+    delay = max(backoff(job.operation.attempt), min(error.retry_after, RETRY_AFTER_LONGEST_SECONDS))
     if because is not None:
         logger.warning("operation %s waits %.0f s: %s", job.operation.public_id, delay, because.code)
     with transaction.atomic():

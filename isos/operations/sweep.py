@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from isos import audit
-from isos.models import Event, Operation, Upload
+from isos.models import Event, Operation, Replica, Upload
 from isos.operations.lease import claimable
 from isos.operations.moves import move_upload
 from isos.operations.queue import enqueue, send
 from isos.states import ACTIVE_OPERATION, IllegalTransition, OperationState, ReplicaState, UploadState
 from portal.kernel.errors import PortalError
+from quotas.models import Reservation
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +35,18 @@ class UploadExpired(PortalError):
     )
 
 
+class ImportExpired(PortalError):
+    """Nobody chose Retry in time."""
+
+    code = "import_expired"
+    default_message = (
+        "The import failed and was not tried again in time, so what had come is gone. Choose Retry to start it anew."
+    )
+
+
 def sweep() -> dict[str, int]:
     """Send again what waits unheard, expire what was abandoned. Returns counts for operators."""
-    return {"sent": _resend(), "expired": _expire_uploads()}
+    return {"sent": _resend(), "expired": _expire_uploads() + _expire_imports()}
 
 
 def _resend() -> int:
@@ -68,6 +79,25 @@ def _expire_uploads() -> int:
     count = 0
     for upload in abandoned[:BATCH]:
         count += _expire(upload)
+    return count
+
+
+def _expire_imports() -> int:
+    """Failed imports whose bytes were kept for a retry that nobody chose: bytes and quota come back."""
+    held = Reservation.objects.filter(replica_ref=OuterRef("public_id"))
+    rested = timezone.now() - timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
+    abandoned = (
+        Replica.objects.filter(Exists(held), state=ReplicaState.FAILED, changed_at__lt=rested)
+        .exclude(url_import=None)
+        .exclude(operations__state__in=[str(state) for state in ACTIVE_OPERATION])
+        .select_related("iso", "zone")
+    )
+    count = 0
+    for replica in abandoned[:BATCH]:
+        with suppress(IntegrityError), transaction.atomic():  # else it was tried again meanwhile
+            enqueue(replica, Operation.Kind.FETCH, doom=ImportExpired())
+            audit.record(Event.Verb.IMPORT_EXPIRED, replica.iso, zone=replica.zone)
+            count += 1
     return count
 
 

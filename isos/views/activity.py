@@ -15,6 +15,8 @@ _LINES: dict[str, tuple[str, str]] = {
     _Verb.UPLOAD_STARTED: ("upload", "Upload started{zone}"),
     _Verb.UPLOAD_RECEIVED: ("download", "File received{zone}"),
     _Verb.UPLOAD_EXPIRED: ("clock", "Upload expired{zone}"),
+    _Verb.IMPORT_STARTED: ("download", "Import from URL started{zone}"),
+    _Verb.IMPORT_EXPIRED: ("clock", "Import expired{zone}"),
     _Verb.READY: ("circle-check", "Verified and ready{zone}"),
     _Verb.FAILED: ("alert-triangle", "Failed{zone}: {reason}"),
     _Verb.RETRIED: ("refresh", "Tried again{zone}"),

@@ -18,6 +18,7 @@ class PortalError(Exception):
     code: str = "error"
     status: int = 400
     retryable: bool = False
+    retry_after: float = 0  # seconds that should pass before that
     default_message: str = "Something went wrong. Try again."
 
     def __init__(self, message: str = "", *, code: str = "", field: str = "") -> None:

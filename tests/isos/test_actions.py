@@ -148,13 +148,13 @@ def test_cancel_while_a_worker_verifies(start, iso_bytes, actor, zone_a, monkeyp
     monkeypatch.setattr(engine, "BEAT_SECONDS", 0)
     upload = start(len(iso_bytes))
     send(upload, iso_bytes)
-    from isos.operations.runners import ingest
+    from isos.operations import verifying
 
     def cancel_then_read(reader, stream):
         cancel(actor, upload.replica.iso)
         stream.feed(reader.read(100_000))
 
-    monkeypatch.setattr(ingest, "read_through", cancel_then_read)
+    monkeypatch.setattr(verifying, "read_through", cancel_then_read)
     run_all()
     assert [(op.kind, op.state) for op in Operation.objects.order_by("id")] == [
         ("ingest", "cancelled"),

@@ -89,6 +89,7 @@ def lie(content_range, body=b"x" * 10, **headers):
     [
         lie("bytes 0-9/256000"),
         lie("bytes 1001-1010/256000"),
+        lie("bytes 1001-1009/256000"),
         lie("bytes 1000-1020/256000"),
         lie("bytes 1010-1000/256000"),
         lie("bytes 1000-1009/1005"),

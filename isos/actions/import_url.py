@@ -1,0 +1,103 @@
+"""Start an import from a web address: the rows and the quota first, then a worker fetches it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.db import transaction
+
+from isos import audit
+from isos.actions.start_upload import NewIso, insert_iso
+from isos.fetching.answers import plain_name
+from isos.fetching.checksums import Checksum, is_address, parse_digest
+from isos.fetching.errors import BadChecksum, FetchError
+from isos.fetching.locations import download_address
+from isos.fetching.policy import Policy
+from isos.fetching.urls import parse, redact
+from isos.models import Event, Iso, Operation, Replica, UrlImport
+from isos.operations.queue import enqueue
+from portal.kernel.errors import InvalidInput
+from quotas import reservations
+from quotas.models import Reservation
+
+
+def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "", size: int | None = None) -> UrlImport:
+    """Create the ISO, its replica, its quota and the operation that fetches `url`.
+
+    `checksum` is a digest or the address of a checksum file; without one the fetch looks for
+    one beside the image. `size` in bytes where a check of the address told it. Nothing is
+    contacted here. Raises BadUrl, RefusedAddress, BadChecksum, OverQuota, NameTaken or
+    InvalidInput, leaving nothing behind.
+    """
+    user = actor.person
+    if new.is_featured and not user.is_staff:
+        raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
+    checked_address(url)
+    digest, checksum_url = _given(checksum or new.expected_sha256)
+    new = replace(
+        new,
+        source_name=plain_name(new.source_name or _name_in(url)),
+        expected_sha256=digest.digest if digest and digest.algorithm == "sha256" else "",
+    )
+    with transaction.atomic():
+        reservations.lock_accounts([user.account])  # the lock order: accounts come first
+        iso = insert_iso(user, new, Iso.Source.URL, size)
+        replica = Replica.objects.create(iso=iso, zone=new.zone)
+        reserve(replica, size)
+        started = UrlImport.objects.create(
+            replica=replica,
+            user=user,
+            url=url.strip(),
+            shown_url=redact(url),
+            checksum=str(digest or ""),
+            checksum_origin=UrlImport.ChecksumOrigin.DIGEST if digest else UrlImport.ChecksumOrigin.NONE,
+            checksum_url=checksum_url,
+            shown_checksum_url=redact(checksum_url) if checksum_url else "",
+        )
+        enqueue(replica, Operation.Kind.FETCH)
+        audit.record(Event.Verb.IMPORT_STARTED, iso, actor, zone=new.zone, url=redact(url))
+    return started
+
+
+def reserve(replica: Replica, size: int | None) -> None:
+    """Hold quota for a replica that is to be fetched; 0 bytes where nobody knows the size yet.
+
+    Raises OverQuota, or InvalidInput where the zone takes nothing now.
+    """
+    if not replica.zone.is_active:
+        raise InvalidInput(f"{replica.zone} takes no new images now. Choose another zone.", field="zone")
+    reservations.reserve(
+        replica.iso.account,
+        iso_ref=replica.iso.public_id,
+        replica_ref=replica.public_id,
+        size=size or 0,
+        source=Reservation.Source.FETCH,
+    )
+
+
+def checked_address(url: str) -> str:
+    """The address of the download that `url` stands for, as far as it can be judged without contacting it."""
+    address = download_address(url)
+    Policy.from_settings().check(parse(address))
+    return address
+
+
+def _given(checksum: str) -> tuple[Checksum | None, str]:
+    """The digest, or the address of the checksum file, that the user gave."""
+    checksum = checksum.strip()
+    if not checksum:
+        return None, ""
+    if not is_address(checksum):
+        return parse_digest(checksum), ""
+    try:
+        checked_address(checksum)
+    except FetchError as error:
+        raise BadChecksum(
+            f"The address of the checksum file can't be used. {error.message}", code=error.code
+        ) from error
+    return None, checksum
+
+
+def _name_in(url: str) -> str:
+    """The last part of the address as the user wrote it: `image.iso`."""
+    return url.strip().partition("?")[0].partition("#")[0].rpartition("/")[2] if url.count("/") > 2 else ""
