@@ -58,8 +58,8 @@ def _versions_by_type() -> list[tuple[str, Any]]:
     return [("", "Not specified"), *groups.items()]
 
 
-class UploadForm(forms.Form):
-    """A new ISO from the user's machine. `filename` and `size` are told by the browser of its file."""
+class FileForm(forms.Form):
+    """The file to come, as the browser knows it before a byte travels."""
 
     filename = forms.CharField(
         max_length=255,
@@ -68,8 +68,36 @@ class UploadForm(forms.Form):
             "max_length": "The file’s name is longer than %(limit_value)d characters. Rename the file, then choose it.",
         },
     )
-    size = forms.IntegerField(error_messages={"required": "Choose an ISO file.", "invalid": "Choose an ISO file."})
-    fingerprint = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
+    size = forms.IntegerField(
+        max_value=10**18,
+        error_messages={
+            "required": "Choose an ISO file.",
+            "invalid": "Choose an ISO file.",
+            "max_value": "The file is larger than any storage. Choose another file.",
+        },
+    )
+    fingerprint = forms.RegexField(r"^[0-9a-f]{64}\Z", required=False)
+
+    def clean_filename(self) -> str:
+        name: str = self.cleaned_data["filename"]
+        if not name.isprintable():
+            raise forms.ValidationError(
+                "The file’s name has a character that can't be shown. Rename it, then choose it."
+            )
+        if not name.lower().endswith(".iso"):
+            raise forms.ValidationError("Only .iso files can be uploaded. Choose a file whose name ends in .iso.")
+        return name
+
+    def clean_size(self) -> int:
+        size: int = self.cleaned_data["size"]
+        if size <= 0:
+            raise forms.ValidationError("The file is empty. Choose another file.")
+        return size
+
+
+class UploadForm(FileForm):
+    """A new ISO from the user's machine."""
+
     os_type = forms.ChoiceField(label="OS type", choices=OsType.choices, initial=OsType.LINUX)
     os_version = VersionField(label="Version", required=False)
     expected_sha256 = forms.CharField(
@@ -111,18 +139,6 @@ class UploadForm(forms.Form):
         self.user = user
         if not user.is_staff:
             self.fields["is_featured"].disabled = True
-
-    def clean_filename(self) -> str:
-        name: str = self.cleaned_data["filename"]
-        if not name.lower().endswith(".iso"):
-            raise forms.ValidationError("Only .iso files can be uploaded. Choose a file whose name ends in .iso.")
-        return name
-
-    def clean_size(self) -> int:
-        size: int = self.cleaned_data["size"]
-        if size <= 0:
-            raise forms.ValidationError("The file is empty. Choose another file.")
-        return size
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

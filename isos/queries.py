@@ -84,7 +84,12 @@ def get_own_iso(user: User, public_id: UUID) -> Iso:
 def get_upload(user: User, public_id: UUID) -> Upload:
     """A tus session of `user` himself, in whatever state. Raises Http404."""
     uploads = Upload.objects.select_related("replica__iso__account", "replica__zone", "user")
-    return get_object_or_404(uploads, public_id=public_id, user=user)
+    return get_object_or_404(uploads, public_id=public_id, user=user, replica__iso__account=user.account_id)
+
+
+def open_upload(iso: Iso) -> Upload | None:
+    """The upload whose bytes are still to come; reads what the getters have prefetched."""
+    return next((replica.open_upload for replica in iso.replicas.all() if replica.open_upload), None)
 
 
 def activity(iso: Iso) -> QuerySet[Event]:

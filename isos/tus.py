@@ -32,6 +32,14 @@ class UnsupportedVersion(PortalError):
     default_message = f"This server speaks tus {VERSION}."
 
 
+class LengthRequired(PortalError):
+    """A body that does not say how long it is; behind WSGI it would look empty."""
+
+    code = "tus_length_required"
+    status = 411
+    default_message = "Send a Content-Length with the data."
+
+
 class WrongContentType(PortalError):
     """PATCH bodies are raw bytes."""
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("<uuid:public_id>/", detail.iso_detail, name="detail"),
     path("<uuid:public_id>/progress/", upload.progress, name="progress"),
     path("<uuid:public_id>/resume/", upload.resume, name="resume"),
+    path("<uuid:public_id>/file/", upload.other_file, name="file"),
     path("<uuid:public_id>/rename/", verbs.rename_iso, name="rename"),
     path("<uuid:public_id>/os/", verbs.set_iso_os, name="set_os"),
     path("<uuid:public_id>/delete/", verbs.delete_iso, name="delete"),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 
+from portal import deadlines
 from portal.kernel.errors import PortalError
 
+UPLOADS = "/uploads/"
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")  # what CSRF protection reads by itself
+FORM_SECONDS = 15.0
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -28,6 +33,26 @@ class PortalErrorMiddleware:
         if request.accepts("application/json") and not request.accepts("text/html"):
             return JsonResponse({"code": exception.code, "message": exception.message}, status=exception.status)
         return render(request, "error.html", {"error": exception}, status=exception.status)
+
+
+class SlowBodyMiddleware:
+    """Form bodies are small: one that is not here after some seconds is not worth a thread.
+
+    Uploads have a rule of their own (isos.views.tus), since theirs may take hours.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_upload = request.path.startswith(UPLOADS) and request.content_type not in FORM_TYPES
+        if is_upload or request.headers.get("Content-Length", "0") in ("", "0"):
+            return self.get_response(request)
+        with deadlines.limit(request) as limit:
+            limit.renew(FORM_SECONDS)
+            with suppress(OSError):  # whoever reads it later hears of it
+                request.body  # noqa: B018 -- reads it
+        return self.get_response(request)
 
 
 class SignedOutMiddleware:

@@ -34,12 +34,15 @@ async function choose(file) {
   if (uploadForm) suggest(file, Boolean(error));
 }
 
+/** Where another file than the declared one may be sent, because nothing of that has come yet. */
+const otherFileUrl = resumeForm?.dataset.fileUrl;
+
 function objection(file) {
-  if (resumeForm) {
+  if (resumeForm && !otherFileUrl) {
     const { fileName: name, fileSize: size, fingerprint: print } = resumeForm.dataset;
     return difference(file, { name, size: Number(size), fingerprint: print });
   }
-  const { largest, free, total } = uploadForm.dataset;
+  const { largest, free, total } = form.dataset;
   return refusal(file, { largest: Number(largest), free: Number(free), total: Number(total) });
 }
 
@@ -137,14 +140,19 @@ async function begin() {
     const refused = input.files[0] ? await objection(input.files[0]) : "";
     return showErrors(uploadForm, [{ field: "file", message: refused || "Choose an ISO file." }]);
   }
-  const data = new FormData(uploadForm);
+  const data = await described(file, new FormData(uploadForm));
   data.delete("csrfmiddlewaretoken"); // perhaps an old one; the cookie's is sent below
-  data.set("filename", file.name);
-  data.set("size", file.size);
-  data.set("fingerprint", await fingerprint(file).catch(() => ""));
   const answer = await post(uploadForm.action, new URLSearchParams(data));
   if (answer.status === 201) return send(file, answer.json);
   showErrors(uploadForm, answer.json.errors ?? [{ field: "", message: answer.json.message ?? UNREACHABLE }]);
+}
+
+/** What the portal wants to know of a file before its bytes. */
+async function described(file, data) {
+  data.set("filename", file.name);
+  data.set("size", file.size);
+  data.set("fingerprint", await fingerprint(file).catch(() => ""));
+  return data;
 }
 
 /** POST that always answers: `status` and `json`, whatever happens to the line or the session. */
@@ -169,6 +177,10 @@ async function resume() {
     const refused = input.files[0] ? await objection(input.files[0]) : "";
     showFieldError(resumeForm, "file", refused || "Choose the file first.");
     return input.focus();
+  }
+  if (otherFileUrl) {
+    const answer = await post(otherFileUrl, await described(chosen, new URLSearchParams()));
+    if (answer.status !== 200) return showFieldError(resumeForm, "file", answer.json.errors?.[0].message ?? answer.json.message);
   }
   const { name, uploadUrl, progressUrl, cancelUrl } = resumeForm.dataset;
   send(chosen, { name, upload_url: uploadUrl, progress_url: progressUrl, cancel_url: cancelUrl });

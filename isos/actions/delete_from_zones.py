@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from isos import audit
@@ -12,10 +12,11 @@ from isos.actions.permissions import require_change
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
-from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, OperationState, ReplicaState
+from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, IllegalTransition, OperationState, ReplicaState
 from portal.kernel.errors import InvalidInput
 
 CONFIRMATION = "confirm"
+ATTEMPTS = 3
 
 
 def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica], *, confirmation: str) -> None:
@@ -26,38 +27,52 @@ def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica],
         raise InvalidInput("Select at least one zone.", field="zones")
     if confirmation.strip() != CONFIRMATION:
         raise InvalidInput(f"Type the word {CONFIRMATION} to delete.", field="confirmation")
-    with transaction.atomic():
-        for replica in chosen:
-            _begin(replica)
-            audit.record(Event.Verb.DELETE_STARTED, iso, actor, zone=replica.zone)
+    _begin_all(actor, iso, chosen, Event.Verb.DELETE_STARTED, tuple(ReplicaState))
 
 
 def cancel(actor: audit.Actor, iso: Iso) -> int:
     """Stop everything unfinished of `iso` and remove what it left. Returns how many replicas.
 
-    Raises NotAllowed. What became Ready meanwhile stays.
+    Raises NotAllowed. What became Ready or failed meanwhile stays.
     """
     require_change(actor.person, iso)
-    with transaction.atomic():
-        unfinished = iso.replicas.select_related("iso", "zone").filter(state__in=UNFINISHED_REPLICA)
-        for replica in unfinished:
-            _begin(replica)
-            audit.record(Event.Verb.CANCELLED, iso, actor, zone=replica.zone)
-        return len(unfinished)
+    unfinished = list(iso.replicas.select_related("iso", "zone").filter(state__in=UNFINISHED_REPLICA))
+    return _begin_all(actor, iso, unfinished, Event.Verb.CANCELLED, UNFINISHED_REPLICA)
 
 
-def _begin(replica: Replica) -> None:
-    """Mark the replica and let its delete follow whatever runs on it now.
+def _begin_all(
+    actor: audit.Actor, iso: Iso, replicas: list[Replica], verb: Event.Verb, only_from: Collection[ReplicaState]
+) -> int:
+    """Begin the delete of each replica that still is in one of the states; returns how many."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                begun = [replica for replica in replicas if _begin(replica, only_from)]
+                for replica in begun:
+                    audit.record(verb, iso, actor, zone=replica.zone)
+            return len(begun)
+        except IntegrityError:  # an operation was enqueued between our look and our mark: look again
+            if attempt == ATTEMPTS - 1:
+                raise
+    return 0
+
+
+def _begin(replica: Replica, only_from: Collection[ReplicaState]) -> bool:
+    """Mark the replica and let its delete follow whatever runs on it now. False where it has moved on.
 
     The upload's writer and a running operation see the mark at their next checkpoint; the
     delete of a running operation is enqueued by the engine when that has stopped.
     """
     # Operation before replica: the order in which the engine locks them too.
     active = Operation.objects.select_for_update().filter(replica=replica, state__in=ACTIVE_OPERATION).first()
-    move_replica(replica, ReplicaState.DELETING)
+    try:
+        move_replica(replica, ReplicaState.DELETING, only_from=only_from)
+    except IllegalTransition:
+        return False
     if active is not None and active.state == OperationState.RUNNING:
         Operation.objects.filter(pk=active.pk).update(cancel_requested=True)
-        return
+        return True
     if active is not None:
         Operation.objects.filter(pk=active.pk).update(state=OperationState.CANCELLED, finished_at=timezone.now())
     enqueue(replica, Operation.Kind.DELETE)
+    return True

@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from isos import audit
+from isos.actions.permissions import require_active, require_may_feature
 from isos.actions.start_upload import NewIso, insert_iso
 from isos.fetching.answers import plain_name
 from isos.fetching.checksums import Checksum, is_address, parse_digest
@@ -16,7 +17,6 @@ from isos.fetching.policy import Policy
 from isos.fetching.urls import parse, redact
 from isos.models import Event, Iso, Operation, Replica, UrlImport
 from isos.operations.queue import enqueue
-from portal.kernel.errors import InvalidInput
 from quotas import reservations
 from quotas.models import Reservation
 
@@ -30,8 +30,7 @@ def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "",
     InvalidInput, leaving nothing behind.
     """
     user = actor.person
-    if new.is_featured and not user.is_staff:
-        raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
+    require_may_feature(user, new.is_featured)
     checked_address(url)
     digest, checksum_url = _given(checksum or new.expected_sha256)
     new = replace(
@@ -64,8 +63,7 @@ def reserve(replica: Replica, size: int | None) -> None:
 
     Raises OverQuota, or InvalidInput where the zone takes nothing now.
     """
-    if not replica.zone.is_active:
-        raise InvalidInput(f"{replica.zone} takes no new images now. Choose another zone.", field="zone")
+    require_active(replica.zone)
     reservations.reserve(
         replica.iso.account,
         iso_ref=replica.iso.public_id,

@@ -10,7 +10,8 @@ from portal.accounts.models import Account
 def name_taken(account: Account, name: str) -> NameTaken:
     """The error to raise: it proposes a name that is free."""
     longest = Iso._meta.get_field("name").max_length or 0
-    taken = {other.lower() for other in Iso.objects.filter(account=account).values_list("name", flat=True)}
+    alike = Iso.objects.filter(account=account, name__istartswith=name[: longest - 6])
+    taken = {other.lower() for other in alike.values_list("name", flat=True)}
     number = 2
     while (free := f"{name[: longest - 6]} ({number})").lower() in taken:
         number += 1

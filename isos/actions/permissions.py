@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from isos.models import Iso
 from portal.accounts.models import User
-from portal.kernel.errors import NotAllowed
+from portal.kernel.errors import InvalidInput, NotAllowed
+from zones.models import Zone
 
 
 def may_change(user: User, iso: Iso) -> bool:
@@ -16,3 +17,15 @@ def require_change(user: User, iso: Iso) -> None:
     """Raises NotAllowed for a public ISO of somebody else."""
     if not may_change(user, iso):
         raise NotAllowed("This ISO belongs to another account. You can use it, but not change it.")
+
+
+def require_may_feature(user: User, is_featured: bool) -> None:
+    """Raises InvalidInput where somebody else than an administrator marks an ISO as featured."""
+    if is_featured and not user.is_staff:
+        raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
+
+
+def require_active(zone: Zone) -> None:
+    """Raises InvalidInput for a zone that takes no new images now."""
+    if not zone.is_active:
+        raise InvalidInput(f"{zone} takes no new images now. Choose another zone.", field="zone")

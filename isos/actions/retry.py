@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+import uuid
+
+from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.import_url import reserve
@@ -11,7 +13,7 @@ from isos.actions.start_upload import open_upload
 from isos.models import Event, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
-from isos.states import IllegalTransition, ReplicaState, UploadState
+from isos.states import ACTIVE_OPERATION, IllegalTransition, ReplicaState, UploadState
 from portal.accounts.models import User
 from portal.kernel.errors import Conflict
 from quotas import reservations
@@ -21,16 +23,19 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
     """Start the failed replica again.
 
     Returns the new Upload where the file has to be sent again, None where the portal goes on
-    by itself. Raises NotAllowed, OverQuota, or Conflict when it has not failed.
+    by itself. Raises NotAllowed, OverQuota, InvalidInput where the zone takes nothing now,
+    or Conflict when it has not failed or is still being cleaned up.
     """
     require_change(actor.person, replica.iso)
     try:
         with transaction.atomic():
             reservations.lock_accounts([replica.iso.account])  # the lock order: accounts come first
+            if replica.operations.filter(state__in=ACTIVE_OPERATION).exists():
+                raise Conflict("What failed is still being cleaned up. Try again in a moment.")
             move_replica(replica, ReplicaState.QUEUED, error_code="", error_message="")
             audit.record(Event.Verb.RETRIED, replica.iso, actor, zone=replica.zone)
             return _restart(replica, actor.person)
-    except IllegalTransition:
+    except (IllegalTransition, IntegrityError):
         raise Conflict("Only what failed can be tried again. Reload the page to see its state.") from None
 
 
@@ -38,18 +43,30 @@ def _restart(replica: Replica, user: User) -> Upload | None:
     if hasattr(replica, "url_import"):
         _fetch_again(replica, replica.url_import)
         return None
-    old = replica.upload
+    old = Upload.objects.get(replica=replica)  # as it is now, not as the page saw it
     if old.state == UploadState.RECEIVED:  # the bytes are still staged and their quota is still held
         enqueue(replica, Operation.Kind.INGEST)
         return None
     old.delete()
+    _rename_bytes(replica)
     move_replica(replica, ReplicaState.RECEIVING)
     return open_upload(replica, user, size=old.length, fingerprint=old.fingerprint)
+
+
+def _rename_bytes(replica: Replica) -> None:
+    """Let the new bytes have another token and key than the old ones.
+
+    A worker that slept through the loss of its lease may still be about to remove the old
+    bytes. When it wakes up it must not meet the new ones under their names.
+    """
+    replica.public_id = uuid.uuid4()
+    Replica.objects.filter(pk=replica.pk).update(public_id=replica.public_id)
 
 
 def _fetch_again(replica: Replica, url_import: UrlImport) -> None:
     """Go on with what is staged where quota is still held for it, else from the first byte."""
     if not reservations.is_held(replica.public_id):
+        _rename_bytes(replica)
         reserve(replica, url_import.size)
     if url_import.checksum_origin in UrlImport.READ_ORIGINS:
         # What was read may be what was wrong: read it again.

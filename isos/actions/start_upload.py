@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.naming import name_taken
+from isos.actions.permissions import require_active, require_may_feature
 from isos.models import Event, Iso, OsVersion, Replica, Upload
 from isos.operations.receive import expiry
 from isos.states import ReplicaState
@@ -43,10 +44,7 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
     user = actor.person
     if size <= 0:
         raise InvalidInput("The file is empty. Choose another file.", field="file")
-    if not new.zone.is_active:
-        raise InvalidInput(f"{new.zone} takes no new images now. Choose another zone.", field="zone")
-    if new.is_featured and not user.is_staff:
-        raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
+    require_may_feature(user, new.is_featured)
     with transaction.atomic():
         iso = insert_iso(user, new, Iso.Source.UPLOAD, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone, state=ReplicaState.RECEIVING)
@@ -57,6 +55,7 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
 
 def open_upload(replica: Replica, user: User, *, size: int, fingerprint: str) -> Upload:
     """Reserve quota for the replica and open a tus session on it. Call inside a transaction."""
+    require_active(replica.zone)
     reservations.reserve(
         replica.iso.account,
         iso_ref=replica.iso.public_id,

@@ -18,7 +18,8 @@ class Upload(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     replica = models.OneToOneField("isos.Replica", on_delete=models.CASCADE, related_name="upload")
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="uploads")
+    # Without its user an upload can't go on; it expires like any that is abandoned.
+    user = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="uploads")
     state = models.CharField(
         max_length=10, choices=[(s, s.title()) for s in UploadState], default=UploadState.RECEIVING
     )

@@ -25,10 +25,12 @@ from isos.operations import lease as leases
 from isos.operations.queue import enqueue, send
 from isos.states import IllegalTransition, OperationState, ReplicaState
 from portal.kernel.errors import PortalError
+from zones.stores.base import StoreError
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+MOST_CLAIMS = 50  # a job that takes its worker down every time ends; a delete alone goes on for ever
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 600.0
 RETRY_AFTER_LONGEST_SECONDS = 3600.0  # however long a server asks to wait
@@ -88,6 +90,10 @@ class Job:
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self._beat(bytes_done=done)
 
+    def beat(self) -> None:
+        """Renew the lease now: before a step that can't report progress. Raises as `progress` does."""
+        self._beat()
+
     def _beat(self, **fields: object) -> None:
         self.lease.renew(**fields)
         self._last_beat = time.monotonic()
@@ -128,7 +134,9 @@ def _run(job: Job) -> None:
         if job.operation.cancel_requested:
             raise Cancelled
         if job.operation.is_doomed:
-            _fail(job, runner, PortalError(job.operation.error_message, code=job.operation.error_code))
+            _fail(job, runner, _doom_of(job.operation))
+        elif runner.gives_up and job.operation.attempt > MOST_CLAIMS:
+            raise InternalError
         else:
             runner.run(job)
     except LeaseLost:
@@ -150,12 +158,20 @@ def _is_deleting(operation: Operation) -> bool:
     return Replica.objects.filter(operations=operation, state=ReplicaState.DELETING).exists()
 
 
+def _doom_of(operation: Operation) -> PortalError:
+    """The final error that was written down before the clean-up began."""
+    return PortalError(operation.error_message, code=operation.error_code)
+
+
 def _retry_or_fail(job: Job, runner: Runner, error: PortalError) -> None:
     operation = job.operation
     logger.info("operation %s, attempt %s: %s", operation.public_id, operation.attempt, error.code)
-    if not runner.gives_up or (error.retryable and operation.attempt < settings.OPERATION_MAX_ATTEMPTS):
+    if operation.is_doomed:  # only its clean-up failed: that is tried until it is done, for the first reason
+        _requeue(job, _doom_of(operation), because=error)
+    elif not runner.gives_up or (error.retryable and operation.attempt < settings.OPERATION_MAX_ATTEMPTS):
         _requeue(job, error)
-    elif error.retryable:
+    elif error.retryable or isinstance(error, StoreError):
+        # What a store can't do today an administrator may mend: the bytes are kept for Retry.
         with transaction.atomic():
             job.lease.end(OperationState.FAILED, error_code=error.code, error_message=error.message)
             runner.fail(job, error, kept=True)
@@ -163,7 +179,7 @@ def _retry_or_fail(job: Job, runner: Runner, error: PortalError) -> None:
     else:
         # Marked first: a crash below must not lose why it failed.
         job.lease.write(is_doomed=True, error_code=error.code, error_message=error.message)
-        job.operation.is_doomed = True
+        operation.is_doomed, operation.error_code, operation.error_message = True, error.code, error.message
         _fail(job, runner, error)
 
 

@@ -14,18 +14,23 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from isos.errors import LeaseLost
 from isos.models import Operation
 from isos.states import OperationState
 
+MOST_ATTEMPTS = 30_000  # a delete may wait for its store for months; the column holds 32,767
+
 
 def claimable(now: datetime) -> Q:
     """Operations that a worker may take at `now`: due ones, and those whose owner fell silent."""
     due = Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
-    return due | Q(state=OperationState.RUNNING, lease_expires__lt=now)
+    # An expiry that lies further ahead than any lease reaches was written by a wrong clock.
+    longest = now + timedelta(seconds=2 * settings.OPERATION_LEASE_SECONDS)
+    silent = Q(lease_expires__lt=now) | Q(lease_expires__gt=longest)
+    return due | Q(silent, state=OperationState.RUNNING)
 
 
 def expiry() -> datetime:
@@ -40,7 +45,7 @@ def claim(operation_pk: int) -> Lease | None:
         state=OperationState.RUNNING,
         lease_token=token,
         lease_expires=expiry(),
-        attempt=F("attempt") + 1,
+        attempt=Least(F("attempt") + 1, MOST_ATTEMPTS),
         started_at=Coalesce("started_at", now),
         not_before=None,
     )

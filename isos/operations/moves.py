@@ -5,6 +5,7 @@ Zero rows means that someone else moved the row meanwhile; the caller must not g
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils import timezone
@@ -20,10 +21,16 @@ from isos.states import (
 )
 
 
-def move_replica(replica: Replica, target: ReplicaState, **fields: Any) -> None:
-    """Move `replica` to `target` and set `fields`. Raises IllegalTransition, writing nothing."""
+def move_replica(
+    replica: Replica, target: ReplicaState, *, only_from: Collection[ReplicaState] = tuple(ReplicaState), **fields: Any
+) -> None:
+    """Move `replica` to `target` and set `fields`. Raises IllegalTransition, writing nothing.
+
+    `only_from` narrows the states that the table allows.
+    """
     fields |= {"state": target, "changed_at": timezone.now()}
-    moved = Replica.objects.filter(pk=replica.pk, state__in=sources(REPLICA_MOVES, target)).update(**fields)
+    allowed = [state for state in sources(REPLICA_MOVES, target) if state in only_from]
+    moved = Replica.objects.filter(pk=replica.pk, state__in=allowed).update(**fields)
     if not moved:
         raise IllegalTransition(f"replica {replica.public_id} can't become {target}")
     _reflect(replica, fields)

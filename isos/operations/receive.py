@@ -13,13 +13,13 @@ import logging
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import IO
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -37,9 +37,12 @@ from zones.stores.base import StagedBusy, StagedObject, StoreFull, StoreRefused
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 1.0
-READ_BYTES = 1 << 20
+# A read waits until it is filled, and what it holds is lost when the line breaks: so a slow line
+# gets small reads, which keep its checkpoints coming, and a fast one large reads.
+SMALLEST_READ, FIRST_READ, LARGEST_READ = 4 << 10, 64 << 10, 1 << 20
+QUICK_READ_SECONDS, SLOW_READ_SECONDS = 0.1, 0.4
 SPOOL_MEMORY_BYTES = 8 << 20
-CHECKED_BODY_BYTES = 256 << 20  # a body with a checksum is held back whole, so it has a limit
+CHECKED_BODY_BYTES = 64 << 20  # a body with a checksum is held back whole, so it has a limit
 
 Read = Callable[[int], bytes]
 """Reads up to n bytes of the request body, empty at its end. May raise OSError when the line breaks."""
@@ -60,13 +63,18 @@ def expiry() -> datetime:
 
 
 def durable_offset(upload: Upload) -> int:
-    """What HEAD answers: bytes known durable, asked from the store when nobody is writing."""
+    """What HEAD answers: bytes known durable, asked from the store when nobody is writing.
+
+    Hands over to ingest where all bytes are there: a process may have died between the last of
+    them and that step, and a client that hears the full offset sends nothing more.
+    """
     if not upload.is_receiving:
         return upload.offset
     try:
-        with _Writer(upload) as writer:
+        with Writer(upload) as writer:
+            writer.complete_if_whole()
             return writer.staged.offset
-    except (UploadLocked, StagedBusy):
+    except (UploadLocked, StagedBusy, StoreFull):
         upload.refresh_from_db(fields=["offset"])
         return upload.offset
 
@@ -80,7 +88,7 @@ def receive(upload: Upload, offset: int, read: Read, length: int | None, checksu
     if not upload.is_receiving:
         raise UploadGone
     try:
-        with _Writer(upload) as writer:
+        with Writer(upload) as writer:
             if writer.staged.offset != offset:
                 raise OffsetConflict
             if length is not None and offset + length > upload.length:
@@ -94,15 +102,15 @@ def receive(upload: Upload, offset: int, read: Read, length: int | None, checksu
         raise
 
 
-class _Writer:
-    """The right to write one upload, and its staged object."""
+class Writer:
+    """The right to write one upload, and its staged object: nobody else has either meanwhile."""
 
     def __init__(self, upload: Upload) -> None:
         self.upload = upload
         self.token = uuid.uuid4()
         self.staged: StagedObject
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> Writer:
         self._lock()
         replica = self.upload.replica
         with ExitStack() as on_error:
@@ -124,7 +132,7 @@ class _Writer:
         room = self.upload.length - self.staged.offset
         last = time.monotonic()
         try:
-            while chunk := read(READ_BYTES):
+            for chunk in paced(read):
                 if len(chunk) > room:
                     raise BodyTooLong
                 if time.monotonic() - last >= CHECKPOINT_SECONDS:
@@ -137,19 +145,19 @@ class _Writer:
             logger.info("upload %s: the line broke: %s", self.upload.public_id, type(broken).__name__)
         offset = self.staged.flush()
         self._checkpoint(offset)
-        if offset == self.upload.length:
-            self._complete()
+        self.complete_if_whole()
         return offset
 
     def _lock(self) -> None:
         now = timezone.now()
-        free = Q(lock_expires=None) | Q(lock_expires__lt=now)
+        # An expiry that lies further ahead than any lock reaches was written by a wrong clock.
+        longest = now + timedelta(seconds=2 * settings.UPLOAD_LOCK_SECONDS)
+        free = Q(lock_expires=None) | Q(lock_expires__lt=now) | Q(lock_expires__gt=longest)
         locked = Upload.objects.filter(free, pk=self.upload.pk, state=UploadState.RECEIVING).update(
             lock_token=self.token, lock_expires=self._lock_expiry()
         )
         if not locked:
-            still = Upload.objects.filter(pk=self.upload.pk, state=UploadState.RECEIVING).exists()
-            raise UploadLocked if still else UploadGone
+            raise self._refusal()
 
     def _checkpoint(self, offset: int) -> None:
         """Store the durable offset and prove that the upload is still ours to write."""
@@ -160,14 +168,29 @@ class _Writer:
             replica__state=ReplicaState.RECEIVING,
         ).update(offset=offset, lock_expires=self._lock_expiry(), expires_at=expiry())
         if not ours:
-            raise UploadGone
+            raise self._refusal()
         self.upload.offset = offset
+
+    def _refusal(self) -> UploadLocked | UploadGone:
+        """Why this upload is not ours to write: somebody else does, or it has ended."""
+        receiving = Upload.objects.filter(
+            pk=self.upload.pk, state=UploadState.RECEIVING, replica__state=ReplicaState.RECEIVING
+        )
+        return UploadLocked() if receiving.exists() else UploadGone()
 
     def _unlock(self) -> None:
         Upload.objects.filter(pk=self.upload.pk, lock_token=self.token).update(lock_token=None, lock_expires=None)
 
+    def complete_if_whole(self) -> None:
+        """Hand over to ingest once all bytes are durable. Raises UploadGone if it was ended meanwhile."""
+        if self.staged.offset != self.upload.length:
+            return
+        try:
+            self._complete()
+        except IllegalTransition:
+            raise UploadGone from None
+
     def _complete(self) -> None:
-        """All bytes are durable: hand over to ingest."""
         replica = self.upload.replica
         with transaction.atomic():
             move_upload(self.upload, UploadState.RECEIVED)
@@ -183,13 +206,29 @@ class _Writer:
         return timezone.now() + timedelta(seconds=settings.UPLOAD_LOCK_SECONDS)
 
 
+def paced(read: Read) -> Iterator[bytes]:
+    """The body in pieces whose size follows the speed of the line."""
+    size = FIRST_READ
+    while True:
+        begin = time.monotonic()
+        chunk = read(size)
+        waited = time.monotonic() - begin
+        if not chunk:
+            return
+        yield chunk
+        if waited < QUICK_READ_SECONDS:
+            size = min(size * 2, LARGEST_READ)
+        elif waited > SLOW_READ_SECONDS:
+            size = max(size // 2, SMALLEST_READ)
+
+
 def _verified_body(read: Read, checksum: Checksum, room: int) -> IO[bytes]:
     """The body, held back until its checksum is known to be right: a bad one leaves no byte."""
     hasher = checksum.new_hash()
     received = 0
     with ExitStack() as on_error:
         spool = on_error.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES))
-        while chunk := read(READ_BYTES):
+        for chunk in paced(read):
             received += len(chunk)
             if received > room:
                 raise BodyTooLong
@@ -208,5 +247,5 @@ def _give_up(upload: Upload, error: PortalError) -> None:
         with transaction.atomic():
             move_upload(upload, UploadState.FINISHED)
             enqueue(upload.replica, Operation.Kind.INGEST, doom=error)
-    except IllegalTransition:
+    except (IllegalTransition, IntegrityError):
         logger.info("upload %s had ended already", upload.public_id)

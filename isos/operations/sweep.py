@@ -16,6 +16,7 @@ from isos.models import Event, Operation, Replica, Upload
 from isos.operations.lease import claimable
 from isos.operations.moves import move_upload
 from isos.operations.queue import enqueue, send
+from isos.operations.receive import durable_offset
 from isos.states import ACTIVE_OPERATION, IllegalTransition, OperationState, ReplicaState, UploadState
 from portal.kernel.errors import PortalError
 from quotas.models import Reservation
@@ -102,6 +103,10 @@ def _expire_imports() -> int:
 
 
 def _expire(upload: Upload) -> bool:
+    with suppress(PortalError):  # a store that is away says nothing about the bytes
+        durable_offset(upload)
+    if upload.state == UploadState.RECEIVED and upload.replica.state == ReplicaState.VERIFYING:
+        return False  # everything had come, only the last step was lost
     try:
         with transaction.atomic():
             move_upload(upload, UploadState.FINISHED)  # no request may write to it from here on

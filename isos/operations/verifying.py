@@ -46,6 +46,7 @@ def read_back(job: Job, store: Store, staged: StagedObject, expected: Expected) 
         staged.commit()
         return _check(job, store.open(staged.key), expected)
     result = _check(job, reader, expected)
+    job.beat()
     staged.commit()
     return result
 
@@ -59,7 +60,8 @@ def _check(job: Job, reader: BinaryIO, expected: Expected) -> Verified:
 
 
 def _inspect(job: Job, reader: BinaryIO, size: int) -> inspection.Inspection:
-    """Inspection tells no progress, so it gets less time than a lease lasts."""
+    """Inspection tells no progress, so it gets a fresh lease and less time than that lasts."""
+    job.beat()
     seconds = settings.OPERATION_LEASE_SECONDS / 2
     return inspection.inspect(reader, size, file_name=job.replica.iso.source_name, deadline_seconds=seconds)
 
@@ -72,6 +74,7 @@ def inspect_and_commit(job: Job, store: Store, staged: StagedObject, content: Co
         reader = store.open(staged.key)
     with reader:
         found = _inspect(job, reader, content.size)
+    job.beat()
     staged.commit()
     return content, found
 

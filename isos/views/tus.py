@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from isos.actions.start_upload import start_upload
 from isos.audit import Actor
 from isos.forms import UploadForm
 from isos.models import Upload
-from isos.operations.receive import Read, durable_offset, receive
+from isos.operations.receive import durable_offset, receive
 from isos.views.requests import user_of
+from portal import deadlines
 from portal.accounts.models import User
 from portal.kernel.errors import InvalidInput, PortalError
 from quotas.usage import limits_of
@@ -75,7 +77,7 @@ def collection(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(status=201)
     response["Location"] = request.build_absolute_uri(upload.get_absolute_url())
     if request.content_type == tus.OFFSET_CONTENT_TYPE:
-        response["Upload-Offset"] = str(_receive(request, upload, 0))
+        response["Upload-Offset"] = str(_first_bytes(request, upload))
     _set_expiry(response, upload)
     return response
 
@@ -118,6 +120,16 @@ def _create(request: HttpRequest, length: int, metadata: dict[str, str]) -> Uplo
     return start_upload(Actor.of(request), form.new_iso(), size=length, fingerprint=fingerprint)
 
 
+def _first_bytes(request: HttpRequest, upload: Upload) -> int:
+    """The body of a creation. Where it is refused the client learns no address, so nothing may stay."""
+    try:
+        return _receive(request, upload, 0)
+    except PortalError:
+        with suppress(PortalError):
+            end_upload(Actor.of(request), upload)
+        raise
+
+
 def _head(request: HttpRequest, public_id: UUID) -> HttpResponse:
     upload = queries.get_upload(user_of(request), public_id)
     response = HttpResponse(status=200)
@@ -139,18 +151,18 @@ def _patch(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, upload: Upload, offset: int) -> int:
-    length = request.headers.get("Content-Length")
+    if "Transfer-Encoding" in request.headers:
+        raise tus.LengthRequired
+    length = tus.parse_number(request.headers.get("Content-Length") or "0", "Content-Length")
     checksum = tus.parse_checksum(request.headers.get("Upload-Checksum"))
-    return receive(
-        upload, offset, _body(request), tus.parse_number(length, "Content-Length") if length else None, checksum
-    )
+    with deadlines.limit(request) as limit:
 
+        def read(size: int) -> bytes:
+            """A browser that takes too long over one piece is cut off; it resumes later."""
+            limit.renew(settings.UPLOAD_READ_TIMEOUT_SECONDS)
+            return request.read(size)
 
-def _body(request: HttpRequest) -> Read:
-    """The request's body as a stream. A browser that falls silent is cut off; it resumes later."""
-    if connection := request.META.get("gunicorn.socket"):
-        connection.settimeout(settings.UPLOAD_READ_TIMEOUT_SECONDS)
-    return request.read
+        return receive(upload, offset, read, length, checksum)
 
 
 def _set_expiry(response: HttpResponse, upload: Upload) -> None:

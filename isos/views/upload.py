@@ -6,17 +6,18 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from isos import queries
 from isos.actions.naming import require_free_name
+from isos.actions.replace_file import replace_file
 from isos.actions.start_upload import start_upload
 from isos.audit import Actor
 from isos.errors import NameTaken
-from isos.forms import RenameForm, UploadForm
+from isos.forms import FileForm, RenameForm, UploadForm
 from isos.models import Upload
 from isos.views.requests import user_of, wants_json
 from isos.views.rows import row_of
@@ -87,14 +88,37 @@ def resume(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Choose the same file again and go on where the upload stopped."""
     user = user_of(request)
     iso = queries.get_own_iso(user, public_id)
-    upload = next((replica.open_upload for replica in iso.replicas.all() if replica.open_upload), None)
+    upload = queries.open_upload(iso)
     if upload is None or upload.user_id != user.pk:
-        if upload is not None:
+        if upload is not None and upload.user is not None:
             messages.info(request, f"{upload.user.display_name()} started this upload and is the one who can go on.")
         return redirect(iso)
     row = row_of(user, iso)
     context = {"iso": iso, "row": row, "zone": row.zones[0], "upload": upload, "addresses": _addresses(upload)}
-    return render(request, "isos/resume.html", context)
+    quota = overview(user.account)
+    context["free_for_file"] = quota.remaining_bytes + upload.length  # what this upload holds may be used again
+    return render(request, "isos/resume.html", context | _quota_context(quota))
+
+
+@require_POST
+@login_required
+def other_file(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Send another file than the one declared, as long as nothing of that has come. JSON in both directions."""
+    user = user_of(request)
+    upload = queries.open_upload(queries.get_own_iso(user, public_id))
+    if upload is None or upload.user_id != user.pk:
+        raise Http404
+    form = FileForm(request.POST)
+    if form.is_valid():
+        try:
+            replace_file(Actor.of(request), upload, **form.cleaned_data)
+        except PortalError as error:
+            form.add_error("size", error.message)
+    if form.errors:
+        return JsonResponse({"errors": _errors(form)}, status=422)
+    return JsonResponse(
+        {"iso": str(upload.replica.iso.public_id), "name": upload.replica.iso.name} | _addresses(upload)
+    )
 
 
 def _started(request: HttpRequest, upload: Upload) -> HttpResponse:
@@ -141,7 +165,7 @@ def _field_of(error: PortalError, form: UploadForm) -> str | None:
     return field if field in form.fields else None
 
 
-def _errors(form: UploadForm) -> list[dict[str, str]]:
+def _errors(form: FileForm) -> list[dict[str, str]]:
     """One entry per sentence. What is wrong with the file's name or size belongs to the file."""
     renamed = {"filename": "file", "size": "file", "fingerprint": "file", "__all__": ""}
     found = [

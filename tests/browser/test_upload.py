@@ -223,7 +223,9 @@ def test_refused_by_the_server_with_the_typing_kept(open_browser, worker, accoun
     assert Iso.objects.get(name="Taken no more").description == "For builds"
 
 
-def test_a_program_called_iso_fails_with_a_sentence_and_costs_nothing(open_browser, worker, owner, zone_a, tmp_path):
+def test_a_program_called_iso_costs_nothing_and_the_right_file_follows(
+    open_browser, worker, owner, zone_a, ipxe, tmp_path
+):
     program = media.write(tmp_path / "setup.iso", media.WINDOWS_PROGRAM.ljust(100_000, b"\0"))
     page = open_browser(owner)
     begin(page, program, "Setup")
@@ -239,6 +241,10 @@ def test_a_program_called_iso_fails_with_a_sentence_and_costs_nothing(open_brows
     page.get_by_role("heading", name="Choose the file again").wait_for()
     page.get_by_role("button", name="Upload").click()
     assert page.locator("#file-error").inner_text() == "Choose the file first."
+    page.locator("#file").set_input_files(str(ipxe))
+    page.get_by_role("button", name="Upload").click()
+    wait_until_ready(page, "Setup")
+    assert_stored(ipxe)
 
 
 # --- trouble on the way --------------------------------------------------------------------------

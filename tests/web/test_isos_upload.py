@@ -7,6 +7,7 @@ from isos.audit import Actor
 from isos.models import Iso, Upload
 from quotas.models import QuotaLimit, Reservation
 from tests.factories import GB, MB, SENTENCE, make_iso, make_version
+from tests.isos.conftest import send
 from tests.query_counts import counted
 from tests.web.conftest import HTMX, JSON, find, read
 from zones.models import Zone
@@ -213,6 +214,25 @@ def test_resume_says_which_file(by_owner, account, owner, zone_a):
     assert form.attrs["data-upload-url"] == Upload.objects.get().get_absolute_url()
     assert "266 MB of 700 MB are here already" in page.text()
     assert "38% received" in page.text()
+
+
+def test_another_file_may_be_sent_while_nothing_has_come(by_owner, account, owner, zone_a):
+    iso = make_iso(account, {zone_a: "failed"}, user=owner)
+    by_owner.post(f"{iso.get_absolute_url()}retry/")
+    form = read(by_owner.get(f"{iso.get_absolute_url()}resume/")).by_id("resume-form")
+    path = form.attrs["data-file-url"]
+    answer = by_owner.post(path, {"filename": "other.iso", "size": "5000"}, headers=JSON)
+    assert answer.status_code == 200
+    upload = Upload.objects.get()
+    assert answer.json()["upload_url"] == upload.get_absolute_url()
+    assert (upload.length, upload.filename, Reservation.objects.get().bytes) == (5000, "other.iso", 5000)
+    wrong = by_owner.post(path, {"filename": "setup.exe", "size": "5000"}, headers=JSON)
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["field"] == "file"
+    send(Upload.objects.select_related("replica__iso", "replica__zone", "user").get(), b"x")
+    late = by_owner.post(path, {"filename": "late.iso", "size": "6000"}, headers=JSON)
+    assert (late.status_code, late.json()["errors"][0]["field"]) == (422, "file")
+    assert "data-file-url" not in read(by_owner.get(f"{iso.get_absolute_url()}resume/")).by_id("resume-form").attrs
 
 
 def test_a_teammate_is_told_whose_upload_it_is(as_user, teammate, account, owner, zone_a):
