@@ -28,6 +28,7 @@ from tests.isos.conftest import run_all
 from tests.isos.fetching.site import File
 from zones.models import Zone
 from zones.stores import open_store
+from zones.stores.files import FileStaged
 
 PATH = "/image.iso"
 
@@ -257,6 +258,33 @@ def test_without_ranges_it_does_not_go_on_for_ever(begin, site, image):
     assert len(downloads(site)) == receiving.MAX_FAILURES
 
 
+def test_breaks_at_random_without_ranges_do_not_go_on_for_ever(begin, site, image):
+    """Further than the last time is not further than ever before."""
+    site.routes[PATH] = File(image, ranges=False, cuts=[len(image) // 2, len(image) // 4] * 20)
+    begin()
+    assert attempt().error_code == "source_broken"
+    assert len(downloads(site)) == receiving.MAX_FAILURES
+
+
+def test_a_server_that_sends_less_than_was_asked_for(begin, site, image, zone_a):
+    """It may (RFC 9110, 15.3.7), and then the rest is asked for."""
+    first = File(image, cuts=[300_000])
+
+    def modest(request):
+        start, _ = request.range
+        if start is None:
+            first(request)
+            return
+        request.headers["range"] = f"bytes={start}-{start + 299_999}"
+        File(image)(request)
+
+    site.routes[PATH] = modest
+    begin()
+    run_all()
+    assert is_ready(image, zone_a)
+    assert len(downloads(site)) == -(-len(image) // 300_000)
+
+
 # --- a source that changes ---
 
 
@@ -270,6 +298,29 @@ def test_a_change_in_between_starts_over(begin, site, image, zone_a, honour_if_r
     run_all()
     assert is_ready(other, zone_a)
     assert UrlImport.objects.get().restarts == 1
+
+
+def test_the_checksum_is_read_again_with_a_changed_source(begin, site, image, zone_a):
+    """A new release at the same address, and its new SHA256SUMS beside it."""
+    other = media.iso("OTHER", bios=True, padding=2_000_000)
+
+    def now():
+        return image if len(downloads(site)) < 2 else other
+
+    def image_file(request):
+        if len(downloads(site)) == 1:
+            File(image, cuts=[len(image) // 2])(request)
+        else:
+            File(other, etag='"v2"')(request)
+
+    site.routes[PATH] = image_file
+    site.routes["/SHA256SUMS"] = lambda request: request.answer(
+        f"{hashlib.sha256(now()).hexdigest()}  image.iso\n".encode()
+    )
+    begin()
+    run_all()
+    assert is_ready(other, zone_a)
+    assert UrlImport.objects.get().checksum == f"sha256:{hashlib.sha256(other).hexdigest()}"
 
 
 def test_a_source_that_always_changes_is_given_up(begin, site, image, zone_a):
@@ -367,6 +418,25 @@ def test_over_quota_shows_when_the_size_does(begin, site, image, account, zone_a
     assert Replica.objects.get().error_code == "over_quota"
     assert nothing_left(zone_a)
     assert usage_of(account).bytes == 0
+
+
+def test_no_byte_is_stored_that_quota_does_not_hold(begin, site, image, account, zone_a, monkeypatch):
+    monkeypatch.setattr(receiving, "STEP_BYTES", 100_000)
+    QuotaLimit.objects.create(account=account, max_bytes=1_200_000)
+    offsets = []
+    append = FileStaged.append
+
+    def watched(staged, chunk):
+        append(staged, chunk)
+        offsets.append(staged.offset)
+        assert staged.offset <= Reservation.objects.get().bytes
+
+    monkeypatch.setattr(FileStaged, "append", watched)
+    site.routes[PATH] = File(image, declare=False, ranges=False)
+    begin()
+    run_all()
+    assert Replica.objects.get().error_code == "over_quota"
+    assert 0 < max(offsets) <= 1_200_000
 
 
 def test_an_unknown_size_may_use_the_quota_to_its_last_byte(begin, site, image, account, zone_a):
