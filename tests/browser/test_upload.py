@@ -331,7 +331,7 @@ def test_another_connection_that_sends_is_waited_for(open_browser, worker, owner
     page.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(500)  # the server has seen the broken connection and unlocked
     upload = Upload.objects.get()
-    Upload.objects.update(lock_token=uuid.uuid4(), lock_expires=timezone.now() + timedelta(minutes=5))
+    Upload.objects.update(lock_token=uuid.uuid4(), lock_expires=timezone.now() + timedelta(seconds=19))
     throttle(page, 0)
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("Another tab or connection is sending this file. Trying again in").wait_for(timeout=20_000)
