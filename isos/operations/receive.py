@@ -73,10 +73,9 @@ def durable_offset(upload: Upload) -> int:
     try:
         with Writer(upload) as writer:
             writer.complete_if_whole()
-            return writer.staged.offset
     except (UploadLocked, StagedBusy, StoreFull):
         upload.refresh_from_db(fields=["offset"])
-        return upload.offset
+    return upload.offset
 
 
 def receive(upload: Upload, offset: int, read: Read, length: int | None, checksum: Checksum | None) -> int:
@@ -143,10 +142,9 @@ class Writer:
                 room -= len(chunk)
         except OSError as broken:
             logger.info("upload %s: the line broke: %s", self.upload.public_id, type(broken).__name__)
-        offset = self.staged.flush()
-        self._checkpoint(offset)
+        self._checkpoint(self.staged.flush())
         self.complete_if_whole()
-        return offset
+        return self.upload.offset
 
     def _lock(self) -> None:
         now = timezone.now()
@@ -183,8 +181,9 @@ class Writer:
 
     def complete_if_whole(self) -> None:
         """Hand over to ingest once all bytes are durable. Raises UploadGone if it was ended meanwhile."""
-        if self.staged.offset != self.upload.length:
+        if self.upload.offset != self.upload.length:
             return
+        self.staged.close()  # before a worker is woken: it would find the file still held, and wait
         try:
             self._complete()
         except IllegalTransition:
