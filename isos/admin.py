@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload
 from isos.operations.queue import send
 from isos.states import OperationState
+from portal.assets import OS_ICONS
 from portal.kernel.text import human_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +49,13 @@ class OsVersionAdmin(OsVersionModelAdmin):
     list_filter = ("os_type", "active")
     search_fields = ("name", "slug", "match")
     prepopulated_fields = {"slug": ("name",)}
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """An icon is one of the sprite's: another name would show nothing."""
+        if db_field.name == "icon":
+            choices = [("", "The OS type's own"), *((name, name) for name in sorted(OS_ICONS))]
+            return forms.ChoiceField(choices=choices, required=False, label="icon")
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 class ReplicaInline(ReadOnly, ReplicaTabularInline):

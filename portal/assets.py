@@ -23,7 +23,11 @@ FILES = {  # served name: path inside node_modules
     "inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
 }
 # Icons that Python code and rows name; those of templates are found by their {% icon "name" %}.
-CODE_ICONS = frozenset({"brand-debian", "brand-ubuntu", "brand-windows", "disc", "server", "terminal-2"})
+OS_ICONS = frozenset(  # what an administrator may give to an operating system release
+    {"brand-debian", "brand-redhat", "brand-ubuntu", "brand-windows", "disc", "flame", "lifebuoy", "router", "server"}
+    | {"shield", "terminal-2", "tool"}
+)
+CODE_ICONS = OS_ICONS | {"circle-check"}
 STAMP = ".stamp"
 _ICON_TAG = re.compile(r"""{%-?\s*icon\s+["']([\w-]+)["']""")
 _SOURCE_MAP = re.compile(rb"\n?(//# sourceMappingURL=\S+|/\*# sourceMappingURL=.*?\*/)\s*$")

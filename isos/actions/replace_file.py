@@ -35,6 +35,13 @@ def replace_file(actor: audit.Actor, upload: Upload, *, size: int, filename: str
                 raise UploadGone
             Iso.objects.filter(pk=iso.pk).update(size=size, source_name=filename)
             audit.record(
-                Event.Verb.EDITED, iso, actor, zone=upload.replica.zone, field="file", after=filename, size=size
+                Event.Verb.EDITED,
+                iso,
+                actor,
+                zone=upload.replica.zone,
+                field="file",
+                before=upload.filename,
+                after=filename,
+                size=size,
             )
     upload.refresh_from_db(fields=["length", "filename", "fingerprint"])

@@ -22,7 +22,7 @@ _LINES: dict[str, tuple[str, str]] = {
     _Verb.RETRIED: ("refresh", "Tried again{zone}"),
     _Verb.CANCELLED: ("x", "Cancelled{zone}"),
     _Verb.RENAMED: ("pencil", "Renamed from “{before}” to “{after}”"),
-    _Verb.EDITED: ("pencil", "OS type changed from {before} to {after}"),
+    _Verb.EDITED: ("pencil", "{what} changed from {before} to {after}"),
     _Verb.DELETE_STARTED: ("trash", "Delete started{zone}"),
     _Verb.DELETED: ("trash", "Deleted{zone}"),
 }
@@ -45,5 +45,6 @@ def lines(events: Iterable[Event]) -> list[ActivityLine]:
 def _line(event: Event) -> ActivityLine:
     icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
     data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after")}
+    data["what"] = {"os": "OS type", "file": "File to upload"}.get(event.data.get("field", ""), "Settings")
     sentence = pattern.format(zone=f" in {event.zone_name}" if event.zone_name else "", **data)
     return ActivityLine(icon, sentence, event.actor_name or "Portal", event.created_at)
