@@ -30,8 +30,8 @@ async function choose(file) {
     clearError(form, "file");
     chosen = file;
   }
-  document.getElementById("file-doubt").hidden = Boolean(error) || (await looksLikeIso(file).catch(() => true));
   if (uploadForm) suggest(file, Boolean(error));
+  document.getElementById("file-doubt").hidden = Boolean(error) || (await looksLikeIso(file).catch(() => true));
 }
 
 /** Where another file than the declared one may be sent, because nothing of that has come yet. */

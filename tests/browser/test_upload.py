@@ -121,7 +121,7 @@ def test_from_the_form_to_ready(open_browser, worker, owner, zone_a, ipxe):
     page = open_browser(owner)
     page.goto("/isos/upload/")
     page.locator("#file").set_input_files(str(ipxe))
-    assert page.get_by_label("Name").input_value() == "ipxe", "the file suggests a name"
+    until(page, "document.querySelector('#id_name').value === 'ipxe'")  # the file suggests a name
     assert page.locator("#drop").inner_text().startswith("ipxe.iso, ")
     assert "used after this upload" in page.locator("[data-after]").inner_text()
     page.get_by_label("Name").fill("Network boot")
