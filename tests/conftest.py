@@ -4,6 +4,7 @@ import pytest
 
 from portal.accounts.models import Account, User
 from zones.models import Zone
+from zones.stores import open_store
 
 
 @pytest.fixture
@@ -35,7 +36,9 @@ def admin_user(db):
 
 def make_file_zone(slug, root, **fields):
     root.mkdir(parents=True, exist_ok=True)
-    return Zone.objects.create(slug=slug, name=slug, options={"location": str(root)}, **fields)
+    zone = Zone.objects.create(slug=slug, name=slug, options={"location": str(root)}, **fields)
+    open_store(zone)  # marks its root
+    return zone
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -15,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from zones.forms import ZoneForm
-from zones.health import probe_zone
+from zones.health import mark_zone, probe_zone
 from zones.models import Zone
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ class ZoneAdmin(_ZoneModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Zone | None = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Zone, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+
+        def mark() -> None:
+            if problem := mark_zone(obj):
+                self.message_user(request, f"{obj.name} can't be used yet. {problem}", messages.WARNING)
+
+        # A form that fails after this must not leave the marker of a zone that never was.
+        transaction.on_commit(mark)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Zone | None = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("name",)}

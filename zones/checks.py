@@ -14,6 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from zones.models import FILE_BACKEND, Zone
+from zones.stores import build_store
+from zones.stores.base import StoreError
+from zones.stores.files import FileStore
+from zones.stores.oserrors import store_errors
 from zones.validation import storage_problems
 
 
@@ -31,7 +35,7 @@ def check_salts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 def check_zones(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """zones.W001 to W003: each zone's storage entry can be used."""
+    """zones.W001 to W004: each zone's storage entry can be used."""
     if not databases or "default" not in databases:
         return []
     try:
@@ -50,8 +54,23 @@ def _zone_messages(zone: Zone, zones: list[Zone]) -> Iterator[CheckMessage]:
     if zone.backend == FILE_BACKEND and location and not Path(location).is_dir():
         hint = f"Mount or make {location} on every machine that serves this zone."
         yield checks.Warning("The zone's directory does not exist here.", hint=hint, obj=zone, id="zones.W002")
+    elif zone.marked_at and (reason := _unmarked(zone)):
+        hint = f"Mount the disk of {zone.name}, or see manage.py mark_zone."
+        yield checks.Warning(f"The zone's directory can't be used: {reason}", hint=hint, obj=zone, id="zones.W004")
     try:
         zone.secrets()
     except ImproperlyConfigured as error:
         hint = "Put the old key into SECRET_KEY_FALLBACKS, or enter the zone's secrets again in admin."
         yield checks.Warning(str(error), hint=hint, obj=zone, id="zones.W003")
+
+
+def _unmarked(zone: Zone) -> str:
+    """Why the root of a marked zone can't be used here, or ""."""
+    try:
+        store = build_store(zone)
+        if isinstance(store, FileStore):
+            with store_errors(), store.root.directory():
+                pass
+    except StoreError as error:
+        return error.reason
+    return ""

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from zones.models import Zone
 
 
+def mark_zone(zone: Zone) -> str:
+    """Open the zone, which marks a new one's directory. What is in the way, in words, or ""."""
+    try:
+        open_store(zone)
+    except StoreError as error:
+        return in_words(error)
+    return ""
+
+
 def probe_zone(zone: Zone) -> Probe:
     """Write, read back and delete a few bytes in the zone. Never raises a store error."""
     try:

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from encrypted_fields.fields import EncryptedTextField
 
-from zones.validation import storage_problems
+from zones.validation import place_change, storage_problems
 
 FILE_BACKEND = "django.core.files.storage.FileSystemStorage"
 
@@ -43,6 +43,8 @@ class Zone(models.Model):
     options = models.JSONField(default=dict, blank=True)
     secret_options = EncryptedTextField(default="", blank=True, null=True)  # the field stores "" as NULL
     created_at = models.DateTimeField(auto_now_add=True)
+    # Since when the root of a zone on a directory bears the zone's marker: zones.stores.files.
+    marked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["position", "name"]
@@ -63,8 +65,18 @@ class Zone(models.Model):
     def clean(self) -> None:
         """Refuse a storage entry that can't work, with the sentence at its field."""
         problems = storage_problems(self, Zone.objects.exclude(pk=self.pk))
+        if not problems and (saved := Zone.objects.filter(pk=self.pk).first()):
+            problems = place_change(self, saved)
         if problems:
             raise ValidationError(problems)
+
+    def is_needed(self) -> bool:
+        """Whether rows of any app, such as replicas, keep the zone from being deleted."""
+        return any(
+            relation.related_model._base_manager.filter(**{relation.field.name: self}).exists()
+            for relation in Zone._meta.related_objects
+            if relation.on_delete is models.PROTECT
+        )
 
     def storage_options(self) -> dict[str, Any]:
         """Options and secrets together, `env:NAME` values resolved. For stores only."""

@@ -27,6 +27,33 @@ def storage_problems(zone: Zone, others: Iterable[Zone]) -> dict[str, str]:
     return {}
 
 
+def place_change(zone: Zone, saved: Zone) -> dict[str, str]:
+    """Field name to sentence where the zone would leave what it stored behind; else empty."""
+    from zones.models import FILE_BACKEND
+
+    try:
+        old, new = {**saved.options, **saved.secrets()}, {**zone.options, **zone.secrets()}  # a place may be secret
+    except ImproperlyConfigured:  # secrets of a lost key: they must be entered again
+        old, new = saved.options, zone.options
+    names = ("location",) if saved.backend == FILE_BACKEND else _PLACE
+    moved = [name for name in names if _normal(name, old) != _normal(name, new)]
+    if zone.backend == saved.backend and not moved:
+        return {}
+    if not saved.marked_at and not saved.is_needed():
+        return {}
+    field, what = ("backend", "The backend") if zone.backend != saved.backend else ("options", f"The {moved[0]}")
+    return {
+        field: f"{what} is fixed since the zone is in use: its ISO images would be left behind. To move a zone on a"
+        " directory, stop the portal, copy the whole directory with its file .zone to the new disk, and mount that"
+        " at the same path. For any other move, make a new zone and copy the ISO images to it."
+    }
+
+
+def _normal(name: str, entry: dict[str, Any]) -> object:
+    value = entry.get(name)
+    return PurePath(value) if name == "location" and isinstance(value, str) else value
+
+
 def _backend_problem(zone: Zone) -> str:
     from zones.stores.registry import load_backend  # imports the backends
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import transaction
 
 from portal.accounts.models import Account, User
-from zones.models import Zone
+from zones.marking import adopt
+from zones.models import FILE_BACKEND, Zone
+from zones.stores.base import StoreError
 
 ZONES = (("zone-a", "Zone A"), ("zone-b", "Zone B"))
 ADMIN_PASSWORD, DEMO_PASSWORD = "PORTAL_ADMIN_PASSWORD", "PORTAL_DEMO_PASSWORD"
@@ -43,9 +46,17 @@ SIGN_INS = (
 
 
 def make_zones(folder: Path) -> None:
-    """Two zones on this machine's disk, unless the portal has any zone already."""
-    if Zone.objects.exists():
-        return
+    """Two zones on this machine's disk, unless the portal has any zone already. Those in `folder` get marked."""
+    if not Zone.objects.exists():
+        _make_zones(folder)
+    for zone in Zone.objects.filter(marked_at=None, slug__in=dict(ZONES)):
+        # An earlier version made it, or a start that was killed.
+        if zone.backend == FILE_BACKEND and zone.options == {"location": str(folder / zone.slug)}:
+            with suppress(StoreError):  # the portal starts; whoever opens the zone is told
+                adopt(zone)
+
+
+def _make_zones(folder: Path) -> None:
     for position, (slug, name) in enumerate(ZONES):
         location = folder / slug
         location.mkdir(parents=True, exist_ok=True)

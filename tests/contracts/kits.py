@@ -17,6 +17,7 @@ from tests.contracts.mounts import Mounts
 from tests.s3 import client, empty
 from tests.tools.rgw import S3Server, free_port
 from zones.stores.base import Store
+from zones.stores.marker import MARKER
 from zones.stores.registry import build
 
 
@@ -24,17 +25,19 @@ from zones.stores.registry import build
 class Spec:
     backend: str
     options: dict[str, Any]
+    owner: str = ""  # whose marker the root must bear
 
     def open(self) -> Store:
-        return build(self.backend, self.options)
+        return build(self.backend, self.options, self.owner)
 
     def to_json(self) -> str:
-        return json.dumps([self.backend, self.options])
+        return json.dumps([self.backend, self.options, self.owner])
 
 
 class FileKit:
     marks: tuple[pytest.MarkDecorator, ...] = ()
     backend = "django.core.files.storage.FileSystemStorage"
+    owner = str(uuid.UUID(int=1))
     unit = 100_000  # bytes of one step in tests; a store with parts takes more than one part
     crash_points = 60  # lines at which a crash test dies
 
@@ -61,7 +64,9 @@ class FileKit:
         return self._at(self.root / "not-mounted")
 
     def _at(self, root: Path) -> Spec:
-        return Spec(self.backend, {"location": str(root)})
+        if self.owner and root.is_dir():
+            (root / MARKER).write_text(self.owner)
+        return Spec(self.backend, {"location": str(root)}, self.owner)
 
 
 class S3Kit:
@@ -129,6 +134,7 @@ class AnyKit(FileKit):
     """A backend that the portal knows nothing of. It can only be given whole files."""
 
     backend = "tests.contracts.backends.PlainStorage"
+    owner = ""
 
     def unreachable(self) -> Spec:
         url = f"ftp://user:password@127.0.0.1:{free_port()}/"

@@ -1,12 +1,12 @@
 """Zones in admin, as a person with a browser meets them."""
 
 import json
+import shutil
 
 import pytest
 from django.db import connection
 from django.urls import reverse
 
-from tests.conftest import make_file_zone
 from zones.models import Zone
 
 FILES = "django.core.files.storage.FileSystemStorage"
@@ -145,6 +145,60 @@ def test_two_zones_never_share_a_place(browser, zone_a, tmp_path, place):
     assert "zone-a is stored in this place already" in errors(answer, "options")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_saving_a_zone_marks_its_directory(browser, tmp_path):
+    answer = browser.post(reverse("admin:zones_zone_add"), fields(tmp_path / "north"), follow=True)
+    zone = Zone.objects.get()
+    assert (tmp_path / "north/.zone").read_text() == f"{zone.public_id}\n"
+    assert zone.marked_at
+    assert not [message for message in answer.context["messages"] if message.level_tag == "warning"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saving_says_what_is_in_the_way_and_the_place_may_still_be_corrected(browser, tmp_path):
+    sent = fields(tmp_path / "north", options=json.dumps({"location": str(tmp_path / "nroth")}))
+    answer = browser.post(reverse("admin:zones_zone_add"), sent, follow=True)
+    assert "North can&#x27;t be used yet. The storage can&#x27;t be reached" in answer.content.decode()
+    zone = Zone.objects.get()
+    assert zone.marked_at is None
+    assert browser.post(page(zone), fields(tmp_path / "north")).status_code == 302
+    assert (tmp_path / "north/.zone").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_form_leaves_no_marker(browser, tmp_path):
+    browser.post(reverse("admin:zones_zone_add"), fields(tmp_path / "north", name=""))
+    assert not (tmp_path / "north/.zone").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"options": '{"location": "/srv/elsewhere"}'}, "options", "The location is fixed"),
+        ({"backend": "tests.contracts.backends.PlainStorage"}, "backend", "The backend is fixed"),
+        ({"options": "{}", "new_secrets": '{"location": "/srv/elsewhere"}'}, "options", "The location is fixed"),
+    ],
+)
+def test_the_place_of_a_marked_zone_is_fixed(browser, zone_a, tmp_path, changes, field, words):
+    sentence = errors(browser.post(page(zone_a), fields(tmp_path / "zone-a", **changes)), field)
+    assert words in sentence
+    assert "copy the whole directory with its file .zone" in sentence
+    same = {"location": f"{tmp_path}/zone-a/", "file_permissions_mode": 0o640}
+    sent = fields(tmp_path / "zone-a", options=json.dumps(same), new_secrets='{"base_url": "new"}')
+    assert browser.post(page(zone_a), sent).status_code == 302
+
+
+def test_the_bucket_of_a_zone_with_iso_images_is_fixed(browser, start, zone_a, tmp_path):
+    start(100)
+    entry = {"bucket_name": "isos", "endpoint_url": "http://s3.example.org"}
+    Zone.objects.update(backend="storages.backends.s3.S3Storage", options=entry, marked_at=None)
+    for name in entry:
+        changed = fields(
+            tmp_path / "zone-a", backend="storages.backends.s3.S3Storage", options=json.dumps({**entry, name: "other"})
+        )
+        assert f"The {name} is fixed" in errors(browser.post(page(zone_a), changed), "options")
+
+
 def test_the_slug_is_fixed_once_made(browser, zone_a, tmp_path):
     browser.post(page(zone_a), fields(tmp_path / "zone-a", slug="renamed"))
     zone_a.refresh_from_db()
@@ -161,7 +215,7 @@ def test_the_list_is_searched_and_tells_state_and_storage(browser, zone_a, zone_
 
 
 def test_the_action_tests_every_chosen_zone_and_says_one_sentence_each(browser, zone_a, zone_b, tmp_path):
-    (tmp_path / "zone-b").rmdir()
+    shutil.rmtree(tmp_path / "zone-b")
     sent = {"action": "test_connection", "_selected_action": [zone_a.pk, zone_b.pk]}
     answer = browser.post(reverse(LIST), sent, follow=True)
     good, bad = (str(message) for message in answer.context["messages"])
@@ -191,9 +245,8 @@ def test_the_test_needs_a_post_and_an_administrator(browser, client, owner, zone
     assert client.post(address).status_code == 302
 
 
-def test_a_value_named_by_the_environment_is_read_when_the_store_is_opened(monkeypatch, db, tmp_path):
-    zone = make_file_zone("env", tmp_path / "env")
-    zone.options = {"location": "env:ZONE_ROOT"}
+def test_a_value_named_by_the_environment_is_read_when_the_store_is_opened(monkeypatch, db):
+    zone = Zone(slug="env", name="env", options={"location": "env:ZONE_ROOT"})
     zone.full_clean()  # only the workers beside the storage may know the name
     monkeypatch.setenv("ZONE_ROOT", "/srv/isos")
     assert zone.storage_options() == {"location": "/srv/isos"}

@@ -1,5 +1,6 @@
 """What `manage.py check` says about zones."""
 
+import shutil
 from io import StringIO
 
 import pytest
@@ -30,10 +31,18 @@ def test_a_backend_that_is_gone_is_told_with_a_hint(zone_a):
 
 
 def test_a_directory_that_is_not_mounted_is_told(zone_a, tmp_path):
-    (tmp_path / "zone-a").rmdir()
+    shutil.rmtree(tmp_path / "zone-a")
     assert "does not exist here" in found()["zones.W002"].msg
     Zone.objects.update(state=Zone.State.DISABLED)
     assert found() == {}
+
+
+def test_an_empty_mount_point_is_told(zone_a, tmp_path):
+    (tmp_path / "zone-a/.zone").unlink()
+    message = found()["zones.W004"]
+    assert str(zone_a.public_id) in message.msg
+    assert "mark_zone" in message.hint
+    assert not (tmp_path / "zone-a/.zone").exists()
 
 
 @pytest.fixture
@@ -58,6 +67,8 @@ def test_secrets_of_another_key_are_told_and_refused_without_showing_them(zone_o
     assert "SECRET_KEY" in refusal.value.reason
     assert "gAAAA" not in refusal.value.reason
     assert not probe_zone(zone).ok
+    zone.secret_options = '{"base_url": "entered again"}'
+    zone.full_clean()
 
 
 def test_a_missing_variable_is_named_to_administrators_only(zone_a):
@@ -76,7 +87,7 @@ def test_secrets_need_a_salt(settings, salts):
 
 
 def test_the_command_runs_them(zone_a, tmp_path):
-    (tmp_path / "zone-a").rmdir()
+    shutil.rmtree(tmp_path / "zone-a")
     out = StringIO()
     call_command("check", databases=["default"], stderr=out, stdout=out)
     assert "zones.W002" in out.getvalue()

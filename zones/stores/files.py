@@ -3,6 +3,19 @@
 Committed objects are `<root>/<key>`, staged ones `<root>/.staging/<token>`: one file system,
 so that a commit is one rename. Who has a staged file open for writing holds its flock, which
 vanishes with the process.
+
+The mount point of a disk that is not mounted looks like an empty zone: deletes would "succeed"
+and uploads fill the system disk. So the root bears a marker, the file `.zone` with the zone's
+public id, and a store that has an owner works only where the marker is the owner's. The rules:
+
+- Once `Zone.marked_at` is set the marker must be there: without it, or with another id, everything
+  raises `StoreUnreachable`. Nothing writes it again by itself.
+- It is written when somebody uses the zone on purpose: saves it in admin, starts the embedded
+  portal for the first time, or runs `manage.py mark_zone`.
+- A zone that was never marked is marked when it is first opened ("Test connection", say), but only
+  while no row needs it. Once it has ISO images an empty root may be the wrong one: then only
+  `mark_zone` does it, at an administrator's word.
+- Another zone's marker is never replaced.
 """
 
 from __future__ import annotations
@@ -44,13 +57,16 @@ _RACES = 100  # times a name may change under our hands before we give up
 
 
 class FileStore:
-    """A Store in one directory of this machine. Copies to another FileStore stay in the kernel."""
+    """A Store in one directory of this machine. Copies to another FileStore stay in the kernel.
 
-    def __init__(self, storage: FileSystemStorage) -> None:
+    `owner` is the id of the zone whose marker the directory must bear; "" asks for none.
+    """
+
+    def __init__(self, storage: FileSystemStorage, owner: str = "") -> None:
         location = Path(storage.base_location)
         if not location.is_absolute():
             raise StoreRefused(reason="the option location must be an absolute path")
-        self.root = Root(location, storage.directory_permissions_mode)
+        self.root = Root(location, storage.directory_permissions_mode, owner)
         self.file_mode = storage.file_permissions_mode
 
     def stage(self, token: str, key: str) -> StagedObject:

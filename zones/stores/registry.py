@@ -16,16 +16,17 @@ from zones.stores.names import is_secret_name
 from zones.stores.spool import place_hash
 
 
-def build(backend: str, options: dict[str, Any]) -> Store:
+def build(backend: str, options: dict[str, Any], owner: str = "") -> Store:
     """The store for a STORAGES entry: dotted backend and its options, secrets included.
 
+    `owner` is the id of the zone whose marker a directory must bear (zones.stores.files); "" asks for none.
     Raises `StoreRefused` where the backend can't be imported or does not take the options.
     """
     kind = load_backend(backend)
     if kind is FileSystemStorage:
         from zones.stores.files import FileStore
 
-        return FileStore(_storage(kind, options))
+        return FileStore(_storage(kind, options), owner)
     if _is_s3(kind):
         return _s3_store(backend, json.dumps(options, sort_keys=True), os.getpid())
     from zones.stores.any import AnyStore

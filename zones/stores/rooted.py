@@ -14,15 +14,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zones.stores.base import StoreRefused, StoreUnreachable
+from zones.stores.marker import check_marker
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Root:
-    """The root directory of a store. Made by the operator: a missing one is never made here."""
+    """The root directory of a store. Made by the operator: a missing one is never made here.
 
-    def __init__(self, path: Path, directory_mode: int | None = None) -> None:
+    With an `owner`, every use asks for the owner's marker, in the very directory that is then used.
+    """
+
+    def __init__(self, path: Path, directory_mode: int | None = None, owner: str = "") -> None:
         self.path = path
+        self.owner = owner
         self._directory_mode = directory_mode
 
     @contextmanager
@@ -30,10 +35,13 @@ class Root:
         """A descriptor of the directory `parts` below the root, closed at the end.
 
         Raises FileNotFoundError where there is none, and `StoreUnreachable` where the root
-        itself is missing: making it would fill the wrong disk while the right one is not mounted.
+        itself or its owner's marker is missing: going on would fill the wrong disk, or take the
+        files for deleted, while the right disk is not mounted.
         """
         current = self._open_root()
         try:
+            if self.owner:
+                check_marker(current, self.owner)
             for part in parts:
                 below = self._enter(current, part, create)
                 os.close(current)
