@@ -10,6 +10,7 @@ from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from isos import audit
 from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload
 from isos.operations.queue import send
 from isos.states import OperationState
@@ -82,6 +83,15 @@ class IsoAdmin(IsoModelAdmin):
         "ready_at", "inspection",
     )  # fmt: skip
     inlines = (ReplicaInline,)
+
+    def save_model(self, request: HttpRequest, obj: Iso, form: forms.ModelForm[Iso], change: bool) -> None:
+        """What administrators change stands in the ISO's activity like what its owners change."""
+        super().save_model(request, obj, form, change)
+        for name in form.changed_data:
+            before, after = form[name].initial, form.cleaned_data[name]
+            audit.record(
+                Event.Verb.EDITED, obj, audit.Actor.of(request), field=name, before=str(before), after=str(after)
+            )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Iso]:
         return super().get_queryset(request).prefetch_related("replicas")

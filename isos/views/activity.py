@@ -45,6 +45,7 @@ def lines(events: Iterable[Event]) -> list[ActivityLine]:
 def _line(event: Event) -> ActivityLine:
     icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
     data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after")}
-    data["what"] = {"os": "OS type", "file": "File to upload"}.get(event.data.get("field", ""), "Settings")
+    field = str(event.data.get("field", "settings"))
+    data["what"] = {"os": "OS type", "file": "File to upload"}.get(field, field.replace("_", " ").capitalize())
     sentence = pattern.format(zone=f" in {event.zone_name}" if event.zone_name else "", **data)
     return ActivityLine(icon, sentence, event.actor_name or "Portal", event.created_at)

@@ -51,3 +51,15 @@ def test_run_now_skips_the_backoff(library, admin_client, django_capture_on_comm
 def test_sweep_command_says_what_it_did(library, capsys):
     call_command("sweep")
     assert "Expired uploads: 0." in capsys.readouterr().out
+
+
+def test_what_an_administrator_changes_stands_in_the_activity(library, admin_client, admin_user):
+    iso = Iso.objects.get(name="Ready one")
+    page = f"/admin/isos/iso/{iso.pk}/change/"
+    fields = {"name": "Ready one", "os_type": iso.os_type, "is_featured": "on", "description": ""}
+    inline = {f"replicas-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    assert admin_client.post(page, fields | inline).status_code == 302
+    iso.refresh_from_db()
+    assert iso.is_featured
+    event = Event.objects.get(verb="edited")
+    assert (event.actor, event.data) == (admin_user, {"field": "is_featured", "before": "False", "after": "True"})
