@@ -227,12 +227,16 @@ def _verified_body(read: Read, checksum: Checksum, room: int) -> IO[bytes]:
     received = 0
     with ExitStack() as on_error:
         spool = on_error.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES))
-        for chunk in paced(read):
-            received += len(chunk)
-            if received > room:
-                raise BodyTooLong
-            hasher.update(chunk)
-            spool.write(chunk)
+        try:
+            for chunk in paced(read):
+                received += len(chunk)
+                if received > room:
+                    raise BodyTooLong
+                hasher.update(chunk)
+                spool.write(chunk)
+        except OSError as trouble:  # the line broke, or there is no room to hold the body back
+            logger.warning("a body with a checksum was lost: %s", type(trouble).__name__)
+            raise ChunkChecksumMismatch from trouble
         if not hmac.compare_digest(hasher.digest(), checksum.digest):
             raise ChunkChecksumMismatch
         spool.seek(0)

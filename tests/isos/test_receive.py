@@ -148,6 +148,14 @@ def test_a_body_with_a_wrong_checksum_leaves_no_byte(start):
     assert receive(upload, 0, io.BytesIO(b"right").read, 5, checksum) == 5
 
 
+def test_a_line_that_breaks_in_a_body_with_a_checksum_leaves_no_byte(start):
+    upload = start(20)
+    checksum = parse_checksum("sha256 " + base64.b64encode(hashlib.sha256(b"right").digest()).decode())
+    with pytest.raises(ChunkChecksumMismatch):
+        receive(upload, 0, BrokenLine(b"right", 3), 5, checksum)
+    assert durable_offset(upload) == 0
+
+
 def test_the_last_byte_hands_over_to_ingest_once(start, iso_bytes):
     upload = start(len(iso_bytes))
     send(upload, iso_bytes)
