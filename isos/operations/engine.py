@@ -197,7 +197,7 @@ def _fail(job: Job, runner: Runner, error: PortalError) -> None:
 
 
 def _requeue(job: Job, error: PortalError, *, because: PortalError | None = None) -> None:
-    """Back to the queue with exponential backoff and jitter."""
+    """Back to the queue with exponential backoff and jitter, unless a cancel came: that does not wait."""
     delay = max(backoff(job.operation.attempt), min(error.retry_after, RETRY_AFTER_LONGEST_SECONDS))
     if because is not None:
         logger.warning("operation %s waits %.0f s: %s", job.operation.public_id, delay, because.code)
@@ -208,7 +208,12 @@ def _requeue(job: Job, error: PortalError, *, because: PortalError | None = None
             error_code=error.code,
             error_message=error.message,
         )
-        send(job.operation, delay=delay)
+        # The row is ours until we commit: a cancel has come by now, or will find it queued.
+        queued = Operation.objects.filter(pk=job.operation.pk, cancel_requested=True)
+        if queued.update(state=OperationState.CANCELLED, not_before=None, finished_at=timezone.now()):
+            _follow_up(job.operation)
+        else:
+            send(job.operation, delay=delay)
 
 
 def backoff(attempt: int) -> float:

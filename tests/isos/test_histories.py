@@ -253,6 +253,26 @@ def test_retry_into_a_zone_that_takes_nothing_is_refused(refused, actor, zone_a)
     assert failed_replica().error_code == "not_an_iso"
 
 
+def test_a_cancel_does_not_wait_for_the_next_try(start, iso_bytes, actor, monkeypatch):
+    """Cancelled while it runs, and then the store goes away: the delete follows at once, not after the backoff."""
+    send(start(len(iso_bytes)), iso_bytes)
+    with monkeypatch.context() as broken:
+
+        def cancelled_and_away(zone):
+            cancel(actor, Iso.objects.get())
+            raise StoreUnreachable
+
+        broken.setattr("isos.operations.runners.ingest.open_store", cancelled_and_away)
+        engine.run(Operation.objects.get().pk)
+    assert [(one.kind, one.state) for one in Operation.objects.order_by("id")] == [
+        ("ingest", "cancelled"),
+        ("delete", "queued"),
+    ]
+    run_all()
+    assert not Iso.objects.exists()
+    assert not Reservation.objects.exists()
+
+
 def test_deleting_twice_is_deleting_once(start, iso_bytes, actor):
     send(start(len(iso_bytes)), iso_bytes)
     run_all()
