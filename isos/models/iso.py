@@ -65,6 +65,7 @@ class Iso(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, help_text="Computed by the portal.")
     expected_sha256 = models.CharField(max_length=64, blank=True, help_text="Given by the user.")
     inspection = models.JSONField(default=dict, blank=True, help_text="What the image says of itself.")
+    provenance = models.JSONField(default=dict, blank=True, help_text="Where a URL import came from; see UrlImport.")
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField("registration date", null=True, blank=True)
 

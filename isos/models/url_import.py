@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from encrypted_fields.fields import EncryptedTextField
 
@@ -42,3 +44,17 @@ class UrlImport(models.Model):
 
     def __str__(self) -> str:
         return self.shown_url
+
+    def provenance(self) -> dict[str, Any]:
+        """What the Iso keeps of this import when it is Ready: nothing secret, and true for good.
+
+        `url` and `checksum_url` are redacted; `checksum` is algorithm:digest, empty where nothing
+        was there to compare with; `checksum_origin` is one of ChecksumOrigin.
+        """
+        return {
+            "url": self.shown_url,
+            "checksum": self.checksum,
+            "checksum_origin": self.checksum_origin,
+            "checksum_url": self.shown_checksum_url,
+            "restarts": self.restarts,
+        }

@@ -7,7 +7,7 @@ from contextlib import closing
 from django.db import transaction
 
 from isos.fetching.guard import Fetcher
-from isos.models import Operation, UrlImport
+from isos.models import Iso, Operation, UrlImport
 from isos.operations import endings
 from isos.operations.engine import Job
 from isos.operations.moves import move_replica
@@ -41,7 +41,7 @@ class FetchRunner:
             reservations.resize(replica.public_id, content.size)
         with job.succeeding():
             publish(replica, content, found)
-            _forget_addresses(replica.url_import)
+            _keep_provenance(replica.url_import)
 
     def discard(self, job: Job) -> None:
         endings.discard_bytes(job.replica)
@@ -70,6 +70,10 @@ class FetchRunner:
         job.phase(Operation.Phase.VERIFYING, total=total)
 
 
-def _forget_addresses(url_import: UrlImport) -> None:
-    """A Ready ISO needs no source any more, and signatures in addresses are credentials."""
+def _keep_provenance(url_import: UrlImport) -> None:
+    """The ISO outlives this replica and keeps where it came from; the addresses themselves go.
+
+    A Ready ISO needs no source any more, and signatures in addresses are credentials.
+    """
+    Iso.objects.filter(pk=url_import.replica.iso_id).update(provenance=url_import.provenance())
     UrlImport.objects.filter(pk=url_import.pk).update(url="", checksum_url="")
