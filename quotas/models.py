@@ -56,3 +56,18 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.bytes} bytes {self.state} for {self.account}"
+
+
+class RateUse(models.Model):
+    """How often an Account did something in the current window. Written by quotas.rates only."""
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.CASCADE, related_name="+", db_index=False)
+    action = models.CharField(max_length=20)
+    window = models.BigIntegerField(help_text="Number of the window since 1970.")
+    used = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "action"], name="rate_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.account}: {self.used}"
