@@ -315,5 +315,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {name: {"level": _CELERY_LEVEL} for name in ("celery", "kombu")},
+    "loggers": {name: {"level": _CELERY_LEVEL} for name in ("celery", "kombu")}
+    | {"urllib3": {"level": "ERROR"}},  # it logs addresses whole, and what signs them is a credential
 }

@@ -5,8 +5,13 @@ from ipaddress import ip_network
 
 import pytest
 
+from isos.actions.import_url import import_url
+from isos.actions.start_upload import NewIso
 from isos.fetching.guard import Fetcher
 from isos.fetching.policy import STANDARD_PORTS, Policy
+from isos.operations import receiving
+from tests import media
+from tests.isos.fetching.importing import PATH
 from tests.isos.fetching.site import ADDRESS, Authority, Site, Trap
 
 _connects = None
@@ -101,3 +106,31 @@ def fetchers():
     yield make
     for one in made:
         one.close()
+
+
+# --- imports from an address to Ready ---
+
+
+@pytest.fixture
+def operator(settings, site, monkeypatch):
+    """The operator allows the test's own server; the pauses between connections are short."""
+    settings.IMPORT_ALLOWED_NETWORKS = [f"{site.host}/32"]
+    settings.IMPORT_PORTS = [site.port]
+    settings.IMPORT_READ_SECONDS = 5
+    monkeypatch.setattr(receiving, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(receiving, "PROGRESS_BYTES", 1)
+
+
+@pytest.fixture
+def begin(actor, zone_a, site):
+    def begin(path=PATH, *, name="Image", by=None, checksum="", size=None, url="", **fields):
+        new = NewIso(name=name, zone=fields.pop("zone", zone_a), **fields)
+        return import_url(by or actor, new, url=url or site.url(path), checksum=checksum, size=size)
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def image():
+    """Large enough to be cut in pieces, small enough to be quick."""
+    return media.iso("FETCHED", bios=True, padding=2_000_000)

@@ -10,9 +10,7 @@ import pytest
 from django.utils import timezone
 
 from isos.actions.delete_from_zones import cancel
-from isos.actions.import_url import import_url
 from isos.actions.retry import retry
-from isos.actions.start_upload import NewIso
 from isos.errors import NameTaken
 from isos.fetching.errors import BadChecksum, BadUrl, RefusedAddress
 from isos.models import Event, Iso, Operation, Replica, UrlImport
@@ -25,67 +23,12 @@ from quotas.models import QuotaLimit, Reservation
 from quotas.usage import usage_of
 from tests import media
 from tests.isos.conftest import run_all
+from tests.isos.fetching.importing import PATH, attempt, downloads, is_ready, nothing_left
 from tests.isos.fetching.site import File
 from zones.models import Zone
-from zones.stores import open_store
 from zones.stores.files import FileStaged
 
-PATH = "/image.iso"
-
-
-@pytest.fixture(autouse=True)
-def operator(settings, site, monkeypatch):
-    """The operator allows the test's own server; the pauses between connections are short."""
-    settings.IMPORT_ALLOWED_NETWORKS = [f"{site.host}/32"]
-    settings.IMPORT_PORTS = [site.port]
-    settings.IMPORT_READ_SECONDS = 5
-    monkeypatch.setattr(receiving, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(receiving, "PROGRESS_BYTES", 1)
-
-
-@pytest.fixture
-def begin(actor, zone_a, site):
-    def begin(path=PATH, *, name="Image", by=None, checksum="", size=None, url="", **fields):
-        new = NewIso(name=name, zone=fields.pop("zone", zone_a), **fields)
-        return import_url(by or actor, new, url=url or site.url(path), checksum=checksum, size=size)
-
-    return begin
-
-
-@pytest.fixture(scope="session")
-def image():
-    """Large enough to be cut in pieces, small enough to be quick."""
-    return media.iso("FETCHED", bios=True, padding=2_000_000)
-
-
-def downloads(site):
-    return [request for request in site.requests if request.path == PATH]
-
-
-def attempt():
-    """One run of the waiting operation, its pause aside."""
-    operation = Operation.objects.latest("id")
-    Operation.objects.filter(pk=operation.pk).update(not_before=None)
-    engine.run(operation.pk)
-    operation.refresh_from_db()
-    return operation
-
-
-def is_ready(data, zone):
-    replica = Replica.objects.get()
-    assert (replica.state, replica.error_message) == (ReplicaState.READY, "")
-    with open_store(zone).open(replica.key) as stored:
-        assert stored.read() == data
-    iso = Iso.objects.get()
-    assert (iso.size, iso.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-    assert not list(open_store(zone).list_staged())
-    reservation = Reservation.objects.get()
-    return (reservation.state, reservation.bytes) == ("used", len(data))
-
-
-def nothing_left(zone):
-    store = open_store(zone)
-    return not list(store.list()) and not list(store.list_staged()) and not Reservation.objects.exists()
+pytestmark = pytest.mark.usefixtures("operator")
 
 
 # --- starting ---

@@ -192,11 +192,61 @@ def test_a_redirect_to_an_odd_spelling(host, site, trap, connects):
     assert not trap.was_contacted()
 
 
-def test_loopback_over_ipv6(fetchers, trap6, connects):
-    for host in ("[::1]", "[::ffff:127.0.0.1]", "six.example"):
-        fetcher = fetchers(ports=[trap6.port], names={"six.example": "::1"})
-        refused(connects, lambda host=host, fetcher=fetcher: fetcher.open(f"http://{host}:{trap6.port}/"))
+# All of them are ::1, or this machine's IPv4 loopback inside an IPv6 address, to one parser or another.
+LOOPBACK_V6 = [
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[0000:0000:0000:0000:0000:0000:0000:0001]",
+    "[::0.0.0.1]",
+    "[::1%25lo]",
+    "[::1%lo]",
+    "[::1%251]",
+    "[::1%1]",
+    "[::1].",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::ffff:0.0.0.0]",
+    "six.example",
+    "six.example.",
+    "SIX.example",
+    "ｓｉｘ。example",
+]
+
+
+def v6_loopback(host, port):
+    """The test's own DNS: every name is ::1; what the system takes for an address, it is."""
+    try:
+        return resolve(host, port)
+    except OSError:
+        return [("::1", port)]
+
+
+@pytest.mark.parametrize("host", LOOPBACK_V6)
+def test_loopback_over_ipv6(host, trap6, connects):
+    with Fetcher(Policy(ports=frozenset({trap6.port})), v6_loopback) as fetcher:
+        refused(connects, lambda: fetcher.open(f"http://{host}:{trap6.port}/"))
     assert not trap6.was_contacted()
+
+
+@pytest.mark.parametrize("host", LOOPBACK_V6)
+def test_a_redirect_to_loopback_over_ipv6(host, site, trap6, connects):
+    answer = f"HTTP/1.1 307 Temporary\r\nLocation: http://{host}:{trap6.port}/\r\nContent-Length: 0\r\n\r\n"
+    site.routes["/"] = lambda request: request.send(answer.encode())
+    rules = Policy(ports=frozenset({trap6.port, site.port}), allowed_networks=(ipaddress.ip_network(f"{ADDRESS}/32"),))
+    with Fetcher(rules, v6_loopback) as fetcher, pytest.raises(FetchError):
+        fetcher.open(site.url("/"))
+    assert connects == [(ADDRESS, site.port)]
+    assert not trap6.was_contacted()
+
+
+def test_the_ipv6_trap_can_be_contacted(trap6):
+    """And by these names: else nothing above would prove anything."""
+    rules = Policy(ports=frozenset({trap6.port}), allowed_networks=(ipaddress.ip_network("::1/128"),), read_seconds=0.2)
+    for host in ("[::1]", "six.example", "ｓｉｘ。example"):
+        with Fetcher(rules, v6_loopback) as fetcher, pytest.raises(TimedOut):
+            fetcher.open(f"http://{host}:{trap6.port}/")
+        assert trap6.was_contacted()
 
 
 def test_the_traps_can_be_contacted(fetchers, trap, connects):
@@ -355,6 +405,15 @@ def test_how_many_redirects(hops, fine, fetchers, site):
     with pytest.raises(RedirectProblem):
         fetchers(site).open(site.url("/0"))
     assert len(site.requests) == MAX_REDIRECTS + 1
+
+
+def test_a_chain_of_different_redirects(fetchers, site):
+    statuses = ["301 Moved", "302 Found", "307 Temporary", "308 Permanent", "303 See Other"]
+    for number, status in enumerate(statuses):
+        site.routes[f"/{number}"] = redirect(f"/{number + 1}", status)
+    site.routes["/5"] = lambda request: request.answer(b"here")
+    assert fetchers(site).open(site.url("/0")).raw.read() == b"here"
+    assert site.paths() == [f"/{number}" for number in range(6)]
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
