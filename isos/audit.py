@@ -9,23 +9,43 @@ from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 
 from isos.models import Event, Iso
-from portal.accounts.models import User
+from portal.accounts.models import Account, User
 from portal.kernel.errors import NotAllowed
 from zones.models import Zone
+
+OPERATOR = "Operator (command line)"
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts and from where. Without a user it is the portal itself."""
+    """Who acts and from where: a user, an operator in the service of an account, else the portal itself."""
 
     user: User | None = None
     address: str | None = None
+    operates_for: Account | None = None
 
     @classmethod
     def of(cls, request: HttpRequest) -> Actor:
         """The signed-in user of a request, and the browser's address, also from behind settings.TRUSTED_PROXIES."""
         user = request.user if isinstance(request.user, User) else None
         return cls(user, get_adapter().get_client_ip(request))
+
+    @property
+    def name(self) -> str:
+        """As events show it; empty for the portal itself."""
+        if self.user is not None:
+            return self.user.display_name()
+        return OPERATOR if self.operates_for is not None else ""
+
+    @property
+    def account(self) -> Account:
+        """Whose ISOs are made and changed; raises NotAllowed where it is the portal or a stranger who acts."""
+        return self.operates_for or self.person.account
+
+    @property
+    def may_feature(self) -> bool:
+        """Administrators and operators decide what everybody is shown first."""
+        return self.operates_for is not None or self.person.is_staff
 
     @property
     def person(self) -> User:
@@ -44,7 +64,7 @@ def record(verb: Event.Verb, iso: Iso, actor: Actor = PORTAL, *, zone: Zone | No
         verb=verb,
         account_id=iso.account_id,
         actor=actor.user,
-        actor_name=actor.user.display_name() if actor.user else "",
+        actor_name=actor.name,
         address=actor.address,
         iso=iso,
         iso_ref=iso.public_id,

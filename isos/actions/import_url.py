@@ -17,6 +17,7 @@ from isos.fetching.policy import Policy
 from isos.fetching.urls import parse, redact
 from isos.models import Event, Iso, Operation, Replica, UrlImport
 from isos.operations.queue import enqueue
+from isos.source_keys import keys_of_address
 from quotas import reservations
 from quotas.models import Reservation
 
@@ -29,23 +30,23 @@ def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "",
     contacted here. Raises BadUrl, RefusedAddress, BadChecksum, OverQuota, NameTaken or
     InvalidInput, leaving nothing behind.
     """
-    user = actor.person
-    require_may_feature(user, new.is_featured)
+    require_may_feature(actor, new.is_featured)
     checked_address(url)
-    digest, checksum_url = _given(checksum or new.expected_sha256)
+    digest, checksum_url = given_checksum(checksum or new.expected_sha256)
     new = replace(
         new,
         source_name=plain_name(new.source_name or _name_in(url)),
+        source_key=keys_of_address(url)[0],
         expected_sha256=digest.digest if digest and digest.algorithm == "sha256" else "",
     )
     with transaction.atomic():
-        reservations.lock_accounts([user.account])  # the lock order: accounts come first
-        iso = insert_iso(user, new, Iso.Source.URL, size)
+        reservations.lock_accounts([actor.account])  # the lock order: accounts come first
+        iso = insert_iso(actor, new, Iso.Source.URL, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone)
         reserve(replica, size)
         started = UrlImport.objects.create(
             replica=replica,
-            user=user,
+            user=actor.user,
             url=url.strip(),
             shown_url=redact(url),
             checksum=str(digest or ""),
@@ -80,8 +81,11 @@ def checked_address(url: str) -> str:
     return address
 
 
-def _given(checksum: str) -> tuple[Checksum | None, str]:
-    """The digest, or the address of the checksum file, that the user gave."""
+def given_checksum(checksum: str) -> tuple[Checksum | None, str]:
+    """The digest, or the address of the checksum file, that the user gave; None and "" for nothing.
+
+    Raises BadChecksum. Nothing is contacted.
+    """
     checksum = checksum.strip()
     if not checksum:
         return None, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isos.audit import Actor
 from isos.models import Iso
 from portal.accounts.models import User
 from portal.kernel.errors import InvalidInput, NotAllowed
@@ -19,9 +20,15 @@ def require_change(user: User, iso: Iso) -> None:
         raise NotAllowed("This ISO belongs to another account. You can use it, but not change it.")
 
 
-def require_may_feature(user: User, is_featured: bool) -> None:
+def require_acting_for(actor: Actor, iso: Iso) -> None:
+    """The same for whoever acts, also an operator at the command line: he changes what the account owns."""
+    if actor.account.pk != iso.account_id:
+        raise NotAllowed("This ISO belongs to another account. You can use it, but not change it.")
+
+
+def require_may_feature(actor: Actor, is_featured: bool) -> None:
     """Raises InvalidInput where somebody else than an administrator marks an ISO as featured."""
-    if is_featured and not user.is_staff:
+    if is_featured and not actor.may_feature:
         raise InvalidInput("Only administrators can mark an ISO as featured.", field="is_featured")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from isos import audit
-from isos.actions.permissions import require_change
+from isos.actions.permissions import require_acting_for
 from isos.errors import UploadGone
 from isos.models import Event, Iso, Upload
 from isos.operations.receive import Writer
@@ -21,7 +21,7 @@ def replace_file(actor: audit.Actor, upload: Upload, *, size: int, filename: str
     everything then is as it was.
     """
     iso = upload.replica.iso
-    require_change(actor.person, iso)
+    require_acting_for(actor, iso)
     if size <= 0:
         raise InvalidInput("The file is empty. Choose another file.", field="file")
     # Whoever holds the writer's right knows the truth of the staged bytes and keeps it true.

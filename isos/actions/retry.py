@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.import_url import reserve
-from isos.actions.permissions import require_change
+from isos.actions.permissions import require_acting_for
 from isos.actions.start_upload import open_upload
 from isos.models import Event, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
@@ -26,7 +26,7 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
     by itself. Raises NotAllowed, OverQuota, InvalidInput where the zone takes nothing now,
     or Conflict when it has not failed or is still being cleaned up.
     """
-    require_change(actor.person, replica.iso)
+    require_acting_for(actor, replica.iso)
     try:
         with transaction.atomic():
             reservations.lock_accounts([replica.iso.account])  # the lock order: accounts come first
@@ -34,12 +34,12 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
                 raise Conflict("What failed is still being cleaned up. Try again in a moment.")
             move_replica(replica, ReplicaState.QUEUED, error_code="", error_message="")
             audit.record(Event.Verb.RETRIED, replica.iso, actor, zone=replica.zone)
-            return _restart(replica, actor.person)
+            return _restart(replica, actor.user)
     except (IllegalTransition, IntegrityError):
         raise Conflict("Only what failed can be tried again. Reload the page to see its state.") from None
 
 
-def _restart(replica: Replica, user: User) -> Upload | None:
+def _restart(replica: Replica, user: User | None) -> Upload | None:
     if hasattr(replica, "url_import"):
         _fetch_again(replica, replica.url_import)
         return None

@@ -34,6 +34,7 @@ class NewIso:
     is_extractable: bool = False
     expected_sha256: str = ""
     source_name: str = ""
+    source_key: str = ""
 
 
 def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str = "") -> Upload:
@@ -41,20 +42,22 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
 
     Raises OverQuota, NameTaken or InvalidInput, leaving nothing behind.
     """
-    user = actor.person
     if size <= 0:
         raise InvalidInput("The file is empty. Choose another file.", field="file")
-    require_may_feature(user, new.is_featured)
+    require_may_feature(actor, new.is_featured)
     with transaction.atomic():
-        iso = insert_iso(user, new, Iso.Source.UPLOAD, size)
+        iso = insert_iso(actor, new, Iso.Source.UPLOAD, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone, state=ReplicaState.RECEIVING)
-        upload = open_upload(replica, user, size=size, fingerprint=fingerprint)
+        upload = open_upload(replica, actor.user, size=size, fingerprint=fingerprint)
         audit.record(Event.Verb.UPLOAD_STARTED, iso, actor, zone=new.zone, size=size)
     return upload
 
 
-def open_upload(replica: Replica, user: User, *, size: int, fingerprint: str) -> Upload:
-    """Reserve quota for the replica and open a tus session on it. Call inside a transaction."""
+def open_upload(replica: Replica, user: User | None, *, size: int, fingerprint: str) -> Upload:
+    """Reserve quota for the replica and open a tus session on it. Call inside a transaction.
+
+    Without a user no browser can go on with it; only an operator's command can.
+    """
     require_active(replica.zone)
     reservations.reserve(
         replica.iso.account,
@@ -73,11 +76,11 @@ def open_upload(replica: Replica, user: User, *, size: int, fingerprint: str) ->
     )
 
 
-def insert_iso(user: User, new: NewIso, source: Iso.Source, size: int | None) -> Iso:
+def insert_iso(actor: audit.Actor, new: NewIso, source: Iso.Source, size: int | None) -> Iso:
     """The ISO's row; `size` in bytes, None where nobody knows it yet. Raises NameTaken."""
     fields: dict[str, Any] = {name: getattr(new, name) for name in NewIso.__dataclass_fields__ if name != "zone"}
     try:
         with transaction.atomic():
-            return Iso.objects.create(account=user.account, created_by=user, source=source, size=size, **fields)
+            return Iso.objects.create(account=actor.account, created_by=actor.user, source=source, size=size, **fields)
     except IntegrityError:
-        raise name_taken(user.account, new.name) from None
+        raise name_taken(actor.account, new.name) from None

@@ -61,6 +61,9 @@ class Iso(models.Model):
     password_enabled = models.BooleanField(default=False)
     source = models.CharField(max_length=8, choices=Source.choices, default=Source.UPLOAD)
     source_name = models.CharField("file name", max_length=255, blank=True)
+    source_key = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="To know the same source again; see isos.source_keys."
+    )
     size = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes; declared until verified.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, help_text="Computed by the portal.")
     expected_sha256 = models.CharField(max_length=64, blank=True, help_text="Given by the user.")
