@@ -61,6 +61,7 @@ class Portal:
         self._more = threading.Condition()
         env = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         env |= {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_BIND": f"127.0.0.1:{self.port}"} | environment
+        self.environment = env
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=ROOT,
