@@ -40,7 +40,8 @@ REPLICA_MOVES: dict[ReplicaState, frozenset[ReplicaState]] = {
     _R.QUEUED: frozenset({_R.RECEIVING, _R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.RECEIVING: frozenset({_R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.VERIFYING: frozenset({_R.READY, _R.FAILED, _R.DELETING}),
-    _R.READY: frozenset({_R.DELETING}),
+    # ready → failed: its bytes turned out to be lost or damaged in the zone's storage
+    _R.READY: frozenset({_R.FAILED, _R.DELETING}),
     _R.FAILED: frozenset({_R.QUEUED, _R.DELETING}),
     _R.DELETING: frozenset(),
 }

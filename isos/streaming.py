@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,6 +16,7 @@ from isos.errors import ChecksumMismatch, SizeMismatch
 from isos.inspection.head import HEAD_BYTES, Head, check_head
 
 CHUNK_BYTES = 1 << 20
+WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class CheckedStream:
     comes than was declared, so that nothing is transferred in vain; `finish` decides about
     the whole. Refusals are `ContentRefused`: final. `on_progress` gets the bytes so far with
     every chunk and may raise to stop; it does its own throttling. `expected_digest` is one of another
-    algorithm, as `sha512:3b1f…`; it costs a second hash.
+    algorithm, as `sha512:3b1f…`; it costs a second hash. `known` bytes belong to an ISO that passed before:
+    only size and digests are compared.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class CheckedStream:
         expected_size: int | None = None,
         expected_sha256: str = "",
         expected_digest: str = "",
+        known: bool = False,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         self.received = 0
         self._expected_size = expected_size
         self._expected_sha256 = expected_sha256.strip().lower()
         self._expected_digest = expected_digest
+        self._known = known
         self._other = hashlib.new(expected_digest.partition(":")[0], usedforsecurity=False) if expected_digest else None
         self._on_progress = on_progress
         self._sha256 = hashlib.sha256()
@@ -59,7 +63,7 @@ class CheckedStream:
         self.received += len(chunk)
         if self._expected_size is not None and self.received > self._expected_size:
             raise SizeMismatch.sizes(expected=self._expected_size, found=self.received)
-        if self._head is None:
+        if self._head is None and not self._known:
             self._look(chunk)
         self._sha256.update(chunk)
         if self._other is not None:
@@ -67,12 +71,18 @@ class CheckedStream:
         if self._on_progress is not None:
             self._on_progress(self.received)
 
+    def wait(self) -> None:
+        """Nothing has come for a while: tell the progress all the same."""
+        if self._on_progress is not None:
+            self._on_progress(self.received)
+
     def finish(self) -> Content:
         """The verdict after the last byte."""
         if self._expected_size is not None and self.received != self._expected_size:
             raise SizeMismatch.sizes(expected=self._expected_size, found=self.received)
-        head = self._head or check_head(bytes(self._first_bytes), whole=True)
-        head.check_size(self.received)
+        if not self._known:
+            head = self._head or check_head(bytes(self._first_bytes), whole=True)
+            head.check_size(self.received)
         digest = self._sha256.hexdigest()
         if self._expected_sha256 and digest != self._expected_sha256:
             raise ChecksumMismatch.digests(expected=self._expected_sha256, found=digest)
@@ -104,10 +114,17 @@ def read_through(reader: BinaryIO, stream: CheckedStream, chunk_size: int = CHUN
     now, following = memoryview(bytearray(chunk_size)), memoryview(bytearray(chunk_size))
     with ThreadPoolExecutor(1, "read-ahead") as ahead:  # leaving waits for the read under way
         pending = ahead.submit(readinto, now)
-        while count := pending.result():
+        while count := _result(pending, stream):
             pending = ahead.submit(readinto, following)
             stream.feed(now[:count])
             now, following = following, now
+
+
+def _result(pending: Future[int], stream: CheckedStream) -> int:
+    """What the read brings. A store that is slow must not keep the stream from telling its progress."""
+    while not pending.done() and not wait([pending], WAIT_SECONDS).done:
+        stream.wait()
+    return pending.result()
 
 
 def _readinto_by_read(reader: BinaryIO) -> Callable[[memoryview], int]:

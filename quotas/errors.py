@@ -30,14 +30,15 @@ class OverStorage(OverQuota):
     """More bytes than the Account has left."""
 
     @classmethod
-    def of(cls, size: int, used: int, limit: int) -> OverStorage:
-        """`size` is what would be added, 0 where nobody knows it yet; `used` counts what is held too."""
+    def of(cls, size: int, used: int, limit: int, *, copies: int = 1) -> OverStorage:
+        """`size` is what would be added in all, 0 where nobody knows it yet; `used` counts what is held too."""
         free = max(0, limit - used)
         advice = "Delete an ISO, or ask your administrator for more."
         if not free:
             return cls(f"Your storage is full: {_pair(used, limit, ' of ')} is in use. {advice}", field="file")
         needs = _pair(size, free, ", but only ")
-        return cls(f"This ISO needs {needs} of your {human_bytes(limit)} is free. {advice}", field="file")
+        what = "This ISO needs" if copies == 1 else f"The {copies} copies need"
+        return cls(f"{what} {needs} of your {human_bytes(limit)} is free. {advice}", field="file")
 
 
 class IsoTooLarge(OverQuota):

@@ -50,6 +50,7 @@ __all__ = [
     "overview",
     "release",
     "reserve",
+    "reserve_copies",
     "resize",
     "settle",
     "usage_of",
@@ -68,6 +69,19 @@ def reserve(
     check(account, size=size, source=source, iso_ref=iso_ref)
     return Reservation.objects.create(
         account=account, iso_ref=iso_ref, replica_ref=replica_ref, bytes=size, source=source
+    )
+
+
+def reserve_copies(account: Account, *, iso_ref: UUID, replica_refs: Iterable[UUID], size: int) -> None:
+    """Hold `size` bytes for each of the new replicas of one ISO, or for none: then raises OverQuota."""
+    refs = list(replica_refs)
+    lock_accounts([account])
+    limits = limits_of(account)
+    _check_size(limits, size)
+    _check_storage(limits, usage_of(account), size, 0, copies=len(refs))
+    Reservation.objects.bulk_create(
+        Reservation(account=account, iso_ref=iso_ref, replica_ref=ref, bytes=size, source=Reservation.Source.COPY)
+        for ref in refs
     )
 
 
@@ -146,14 +160,14 @@ def _check_size(limits: Limits, size: int) -> None:
         raise IsoTooLarge.of(size, limits.max_iso_bytes)
 
 
-def _check_storage(limits: Limits, usage: Usage, size: int, reserved: int) -> None:
-    """Whether a replica that counts `reserved` bytes may have `size`.
+def _check_storage(limits: Limits, usage: Usage, size: int, reserved: int, *, copies: int = 1) -> None:
+    """Whether a replica that counts `reserved` bytes may have `size`, or so many new ones each.
 
     An unknown size needs room for one byte at least: with none left it could only fail later.
     """
     others = usage.bytes - reserved
-    if others + max(size, 1) > limits.max_bytes:
-        raise OverStorage.of(size, others, limits.max_bytes)
+    if others + max(size, 1) * copies > limits.max_bytes:
+        raise OverStorage.of(size * copies, others, limits.max_bytes, copies=copies)
 
 
 def _counted_already(account: Account, iso_ref: UUID | None) -> bool:

@@ -8,12 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from isos import audit
-from isos.actions.permissions import require_change
+from isos.actions.permissions import require_acting_for
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
 from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, IllegalTransition, OperationState, ReplicaState
 from portal.kernel.errors import InvalidInput
+from zones.models import Zone
 
 CONFIRMATION = "confirm"
 ATTEMPTS = 3
@@ -21,7 +22,7 @@ ATTEMPTS = 3
 
 def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica], *, confirmation: str) -> None:
     """Start one delete per replica. Raises NotAllowed, or InvalidInput without the typed word."""
-    require_change(actor.person, iso)
+    require_acting_for(actor, iso)
     chosen = [replica for replica in replicas if replica.state != ReplicaState.DELETING]
     if not chosen:
         raise InvalidInput("Select at least one zone.", field="zones")
@@ -30,13 +31,16 @@ def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica],
     _begin_all(actor, iso, chosen, Event.Verb.DELETE_STARTED, tuple(ReplicaState))
 
 
-def cancel(actor: audit.Actor, iso: Iso) -> int:
-    """Stop everything unfinished of `iso` and remove what it left. Returns how many replicas.
+def cancel(actor: audit.Actor, iso: Iso, zones: Iterable[Zone] | None = None) -> int:
+    """Stop what is unfinished of `iso`, in `zones` or everywhere, and remove what it left. Returns how many replicas.
 
     Raises NotAllowed. What became Ready or failed meanwhile stays.
     """
-    require_change(actor.person, iso)
+    require_acting_for(actor, iso)
     unfinished = list(iso.replicas.select_related("iso", "zone").filter(state__in=UNFINISHED_REPLICA))
+    if zones is not None:
+        chosen = {zone.pk for zone in zones}
+        unfinished = [replica for replica in unfinished if replica.zone_id in chosen]
     return _begin_all(actor, iso, unfinished, Event.Verb.CANCELLED, UNFINISHED_REPLICA)
 
 

@@ -1,4 +1,4 @@
-"""Retry a failed replica: go on with what is kept, or ask for the file again."""
+"""Retry a failed replica: go on with what is kept, copy it again, or ask for the file again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.import_url import reserve
-from isos.actions.permissions import require_acting_for
+from isos.actions.permissions import require_acting_for, require_active
 from isos.actions.start_upload import open_upload
-from isos.models import Event, Operation, Replica, Upload, UrlImport
+from isos.models import Event, Iso, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
+from isos.operations.sources import require_source
 from isos.states import ACTIVE_OPERATION, IllegalTransition, ReplicaState, UploadState
 from portal.accounts.models import User
 from portal.kernel.errors import Conflict
@@ -30,17 +31,35 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
     try:
         with transaction.atomic():
             reservations.lock_accounts([replica.iso.account])  # the lock order: accounts come first
+            iso = Iso.objects.select_for_update(no_key=True).get(pk=replica.iso_id)
             if replica.operations.filter(state__in=ACTIVE_OPERATION).exists():
                 raise Conflict("What failed is still being cleaned up. Try again in a moment.")
             move_replica(replica, ReplicaState.QUEUED, error_code="", error_message="")
             audit.record(Event.Verb.RETRIED, replica.iso, actor, zone=replica.zone)
+            if iso.ready_at is not None:  # its content is settled: it only ever comes from another zone
+                _copy_again(replica, iso)
+                return None
             return _restart(replica, actor.user)
+    except Iso.DoesNotExist:
+        raise Conflict("This ISO was deleted meanwhile. Reload the page.") from None
     except (IllegalTransition, IntegrityError):
         raise Conflict("Only what failed can be tried again. Reload the page to see its state.") from None
 
 
+def _copy_again(replica: Replica, iso: Iso) -> None:
+    """Go on with what is staged, or with the quota of what was lost, where it is still held; else begin anew."""
+    require_source(iso)
+    if not reservations.is_held(replica.public_id):
+        require_active(replica.zone)
+        _rename_bytes(replica)
+        reservations.reserve_copies(
+            iso.account, iso_ref=iso.public_id, replica_refs=[replica.public_id], size=iso.size or 0
+        )
+    enqueue(replica, Operation.Kind.COPY)
+
+
 def _restart(replica: Replica, user: User | None) -> Upload | None:
-    if hasattr(replica, "url_import"):
+    if replica.is_import:
         _fetch_again(replica, replica.url_import)
         return None
     old = Upload.objects.get(replica=replica)  # as it is now, not as the page saw it

@@ -35,6 +35,8 @@ class Operation(models.Model):
     replica = models.ForeignKey("isos.Replica", on_delete=models.SET_NULL, null=True, related_name="operations")
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="operations")
     zone = models.ForeignKey("zones.Zone", on_delete=models.PROTECT, related_name="operations")
+    # Of a copy that runs: where it reads now.
+    source = models.ForeignKey("zones.Zone", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     iso_name = models.CharField(max_length=120)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     state = models.CharField(

@@ -7,13 +7,20 @@ from contextlib import closing, suppress
 
 from isos import audit
 from isos.models import Event, Replica
+from isos.operations.engine import Job
 from isos.operations.moves import move_replica, move_upload
-from isos.states import IllegalTransition, ReplicaState, UploadState
+from isos.states import UNFINISHED_REPLICA, IllegalTransition, ReplicaState, UploadState
 from portal.kernel.errors import PortalError
 from quotas import reservations
 from zones.stores import open_store
 
 logger = logging.getLogger(__name__)
+
+
+def discard(job: Job) -> None:
+    """`discard_bytes` of the job's replica, with the lease kept while a slow store takes its time."""
+    open_store(job.replica.zone)  # marks a new zone's root, which is a matter of rows and of this thread
+    job.waiting(lambda report: discard_bytes(job.replica))
 
 
 def discard_bytes(replica: Replica) -> None:
@@ -31,7 +38,13 @@ def discard_bytes(replica: Replica) -> None:
 def fail_replica(replica: Replica, error: PortalError, *, kept: bool) -> None:
     """Write the failure. Quota is given back with the bytes, or held while they are `kept`."""
     with suppress(IllegalTransition):  # being deleted meanwhile, or failed before and now expired
-        move_replica(replica, ReplicaState.FAILED, error_code=error.code, error_message=error.message)
+        move_replica(
+            replica,
+            ReplicaState.FAILED,
+            only_from=UNFINISHED_REPLICA,
+            error_code=error.code,
+            error_message=error.message,
+        )
         audit.record(Event.Verb.FAILED, replica.iso, audit.PORTAL, zone=replica.zone, reason=error.message)
     if kept:
         return

@@ -10,10 +10,13 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol
+from threading import Event
+from types import MappingProxyType
+from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -22,18 +25,22 @@ from django.utils import timezone
 from isos.errors import Cancelled, LeaseLost
 from isos.models import Operation, Replica
 from isos.operations import lease as leases
+from isos.operations.needed import wake_deletes
 from isos.operations.queue import enqueue, send
 from isos.states import IllegalTransition, OperationState, ReplicaState
 from portal.kernel.errors import PortalError
-from zones.stores.base import StoreError
+from zones.stores.base import Progress, StoreError
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+WAIT_SECONDS = 0.25  # how often whoever waits for a thread looks whether a beat is due
 MOST_CLAIMS = 50  # a job that takes its worker down every time ends; a delete alone goes on for ever
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 600.0
 RETRY_AFTER_LONGEST_SECONDS = 3600.0  # however long a server asks to wait
+
+T = TypeVar("T")
 
 
 class InternalError(PortalError):
@@ -77,22 +84,55 @@ class Job:
             raise Cancelled
         return self.operation.replica
 
-    def phase(self, phase: Operation.Phase, *, total: int | None = None) -> None:
-        """Say what goes on now; progress starts again at zero."""
+    def phase(self, phase: Operation.Phase, *, total: int | None = None, **more: object) -> None:
+        """Say what goes on now; progress starts again at zero. `more` are further fields of the operation."""
         fields = {"phase": phase, "bytes_done": 0} | ({"bytes_total": total} if total is not None else {})
-        self._beat(**fields)
+        self._beat(**fields, **more)
 
     def progress(self, done: int) -> None:
         """The one throttled callback: stores progress, renews the lease, reads the cancel flag.
 
         Cheap to call often. Raises LeaseLost or Cancelled.
         """
-        if time.monotonic() - self._last_beat >= BEAT_SECONDS:
+        if self._is_due():
             self._beat(bytes_done=done)
 
     def beat(self) -> None:
         """Renew the lease now: before a step that can't report progress. Raises as `progress` does."""
         self._beat()
+
+    def waiting(self, work: Callable[[Progress], T]) -> T:
+        """Do `work` in a thread and keep the lease meanwhile: for steps that may outlast it.
+
+        `work` gets a callback for the bytes done so far, which raises once the job is to stop.
+        It must not touch the database: that is for the thread of the job alone. Raises what
+        `work` or `progress` raises, when `work` has come to its end.
+        """
+        reached: dict[str, object] = {}
+        stop = Event()
+
+        def report(done: int) -> None:
+            if stop.is_set():
+                raise Cancelled
+            reached["bytes_done"] = done
+
+        with ThreadPoolExecutor(1, "job") as thread:
+            pending = thread.submit(work, report)
+            try:
+                return self.result(pending, reached)
+            finally:
+                stop.set()
+
+    def result(self, pending: Future[T], fields: Mapping[str, object] = MappingProxyType({})) -> T:
+        """What a thread brings; while it is waited for, beats store `fields` as they then are."""
+        while not pending.done():
+            if self._is_due():
+                self._beat(**fields)
+            wait([pending], WAIT_SECONDS)
+        return pending.result()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._last_beat >= BEAT_SECONDS
 
     def _beat(self, **fields: object) -> None:
         self.lease.renew(**fields)
@@ -120,6 +160,7 @@ def run(operation_pk: int) -> None:
     job = Job(operation, lease)
     try:
         _run(job)
+        wake_deletes(operation)
     except LeaseLost:
         logger.warning("operation %s: lease lost, stopping", operation.public_id)
     except Exception:

@@ -36,6 +36,15 @@ class UploadExpired(PortalError):
     )
 
 
+class CopyExpired(PortalError):
+    """Nobody chose Retry in time."""
+
+    code = "copy_expired"
+    default_message = (
+        "The copy failed and was not tried again in time, so what had come is gone. Choose Retry to start it anew."
+    )
+
+
 class ImportExpired(PortalError):
     """Nobody chose Retry in time."""
 
@@ -47,7 +56,7 @@ class ImportExpired(PortalError):
 
 def sweep() -> dict[str, int]:
     """Send again what waits unheard, expire what was abandoned. Returns counts for operators."""
-    return {"sent": _resend(), "expired": _expire_uploads() + _expire_imports()}
+    return {"sent": _resend(), "expired": _expire_uploads() + _expire_kept()}
 
 
 def _resend() -> int:
@@ -83,21 +92,28 @@ def _expire_uploads() -> int:
     return count
 
 
-def _expire_imports() -> int:
-    """Failed imports whose bytes were kept for a retry that nobody chose: bytes and quota come back."""
-    held = Reservation.objects.filter(replica_ref=OuterRef("public_id"))
+def _expire_kept() -> int:
+    """Failed imports and copies whose bytes were kept for a retry that nobody chose: bytes and quota come back.
+
+    What once was Ready counts as used, not as held, and waits for its owner's decision.
+    """
+    held = Reservation.objects.filter(replica_ref=OuterRef("public_id"), state=Reservation.State.HELD)
     rested = timezone.now() - timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
     abandoned = (
         Replica.objects.filter(Exists(held), state=ReplicaState.FAILED, changed_at__lt=rested)
-        .exclude(url_import=None)
+        .filter(Q(url_import__isnull=False) | Q(iso__ready_at__isnull=False))
         .exclude(operations__state__in=[str(state) for state in ACTIVE_OPERATION])
         .select_related("iso", "zone")
     )
     count = 0
     for replica in abandoned[:BATCH]:
         with suppress(IntegrityError), transaction.atomic():  # else it was tried again meanwhile
-            enqueue(replica, Operation.Kind.FETCH, doom=ImportExpired())
-            audit.record(Event.Verb.IMPORT_EXPIRED, replica.iso, zone=replica.zone)
+            if replica.iso.ready_at is not None:  # only ever comes by copy then: actions.retry
+                enqueue(replica, Operation.Kind.COPY, doom=CopyExpired())
+                audit.record(Event.Verb.COPY_EXPIRED, replica.iso, zone=replica.zone)
+            else:
+                enqueue(replica, Operation.Kind.FETCH, doom=ImportExpired())
+                audit.record(Event.Verb.IMPORT_EXPIRED, replica.iso, zone=replica.zone)
             count += 1
     return count
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,6 +19,7 @@ from quotas import reservations
 from zones.stores.base import StagedObject, Store
 
 Verified = tuple[Content, inspection.Inspection]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,36 +29,57 @@ class Expected:
     size: int | None = None
     sha256: str = ""
     digest: str = ""  # of another algorithm, as `sha512:3b1f…`
+    known: bool = False  # the bytes of an ISO that is Ready elsewhere: nothing but the above is asked of them
 
     def stream(self, job: Job) -> CheckedStream:
         return CheckedStream(
             expected_size=self.size,
             expected_sha256=self.sha256,
             expected_digest=self.digest,
+            known=self.known,
             on_progress=job.progress,
         )
 
 
 def read_back(job: Job, store: Store, staged: StagedObject, expected: Expected) -> Verified:
     """Check the bytes where they are and commit them, in the order that the store allows."""
+    return _read_back(job, store, staged, lambda reader: _check(job, reader, expected))
+
+
+def read_back_known(job: Job, store: Store, staged: StagedObject, expected: Expected) -> Content:
+    """The same for bytes of an ISO that was inspected before: they only have to be the same."""
+    return _read_back(job, store, staged, lambda reader: hashed(job, reader, expected))
+
+
+def _read_back(job: Job, store: Store, staged: StagedObject, check: Callable[[BinaryIO], T]) -> T:
     reader = None if staged.committed else staged.open()
     if reader is None:
         # Committed by an attempt that died, or a store that shows bytes only once they are
         # committed. Not Ready before the check either way; a bad one is deleted.
-        staged.commit()
-        return _check(job, store.open(staged.key), expected)
-    result = _check(job, reader, expected)
-    job.beat()
-    staged.commit()
+        commit(job, staged)
+        with store.open(staged.key) as reader:
+            return check(reader)
+    with reader:
+        result = check(reader)
+    commit(job, staged)
     return result
 
 
+def commit(job: Job, staged: StagedObject) -> None:
+    """Commit, which may take longer than a lease: S3 joins parts, other backends get the file only now."""
+    job.waiting(lambda report: staged.commit())
+
+
+def hashed(job: Job, reader: BinaryIO, expected: Expected) -> Content:
+    """Read to the end and give the verdict."""
+    stream = expected.stream(job)
+    read_through(reader, stream)
+    return stream.finish()
+
+
 def _check(job: Job, reader: BinaryIO, expected: Expected) -> Verified:
-    with reader:
-        stream = expected.stream(job)
-        read_through(reader, stream)
-        content = stream.finish()
-        return content, _inspect(job, reader, content.size)
+    content = hashed(job, reader, expected)
+    return content, _inspect(job, reader, content.size)
 
 
 def _inspect(job: Job, reader: BinaryIO, size: int) -> inspection.Inspection:
@@ -70,12 +93,11 @@ def inspect_and_commit(job: Job, store: Store, staged: StagedObject, content: Co
     """The same for bytes that were hashed on their way: only the few reads of the inspection are left."""
     reader = staged.open()
     if reader is None:
-        staged.commit()
+        commit(job, staged)
         reader = store.open(staged.key)
     with reader:
         found = _inspect(job, reader, content.size)
-    job.beat()
-    staged.commit()
+    commit(job, staged)
     return content, found
 
 
@@ -84,14 +106,19 @@ def publish(replica: Replica, content: Content, found: inspection.Inspection) ->
 
     Inside the transaction that ends the operation.
     """
-    now = timezone.now()
-    move_replica(replica, ReplicaState.READY, verified_at=now, error_code="", error_message="")
     Iso.objects.filter(pk=replica.iso_id, ready_at=None).update(
-        size=content.size, sha256=content.sha256, inspection=found.as_json(), ready_at=now
+        size=content.size, sha256=content.sha256, inspection=found.as_json(), ready_at=timezone.now()
     )
-    if upload := getattr(replica, "upload", None):
+    make_ready(replica, content)
+
+
+def make_ready(replica: Replica, content: Content, **data: str) -> None:
+    """The replica becomes Ready; `data` goes into the event. Inside the transaction that ends the operation."""
+    move_replica(replica, ReplicaState.READY, verified_at=timezone.now(), error_code="", error_message="")
+    upload = getattr(replica, "upload", None)
+    if upload is not None and upload.state != UploadState.FINISHED:  # else a copy repairs what once was uploaded
         move_upload(upload, UploadState.FINISHED, offset=content.size)
     reservations.settle(replica.public_id)
     audit.record(
-        Event.Verb.READY, replica.iso, audit.PORTAL, zone=replica.zone, size=content.size, sha256=content.sha256
+        Event.Verb.READY, replica.iso, audit.PORTAL, zone=replica.zone, size=content.size, sha256=content.sha256, **data
     )

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from isos import audit
 from isos.models import Event, Iso, Operation, Replica
-from isos.operations import endings
+from isos.operations import endings, needed
 from isos.operations.engine import Job
 from portal.kernel.errors import PortalError
 from quotas import reservations
 
 
 class DeleteRunner:
-    """Waits for the writer, removes staged and stored bytes, then the rows."""
+    """Waits for the writer and for copies that need these bytes; removes staged and stored bytes, then the rows."""
 
     gives_up = False  # "Deleting" stays true until the bytes are gone; every try says why not yet
 
     def run(self, job: Job) -> None:
         replica = job.replica
         job.phase(Operation.Phase.DELETING)
-        endings.discard_bytes(replica)
+        needed.require_not_needed(replica)
+        endings.discard(job)
         with job.succeeding():
             _forget(replica)
 

@@ -44,7 +44,7 @@ class FetchRunner:
             _keep_provenance(replica.url_import)
 
     def discard(self, job: Job) -> None:
-        endings.discard_bytes(job.replica)
+        endings.discard(job)
 
     def fail(self, job: Job, error: PortalError, *, kept: bool) -> None:
         endings.fail_replica(job.replica, error, kept=kept)

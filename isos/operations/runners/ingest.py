@@ -34,7 +34,7 @@ class IngestRunner:
             _publish(replica, content, found)
 
     def discard(self, job: Job) -> None:
-        endings.discard_bytes(job.replica)
+        endings.discard(job)
 
     def fail(self, job: Job, error: PortalError, *, kept: bool) -> None:
         endings.fail_replica(job.replica, error, kept=kept)
