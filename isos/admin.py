@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from isos import audit
-from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload
+from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload, UrlImport
 from isos.operations.queue import send
 from isos.states import OperationState
 from portal.assets import OS_ICONS
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     IsoModelAdmin = admin.ModelAdmin[Iso]
     OperationModelAdmin = admin.ModelAdmin[Operation]
     UploadModelAdmin = admin.ModelAdmin[Upload]
+    UrlImportModelAdmin = admin.ModelAdmin[UrlImport]
     EventModelAdmin = admin.ModelAdmin[Event]
     ReplicaTabularInline = admin.TabularInline[Replica, Iso]
 else:  # Django's classes take no parameters when they run
     OsVersionModelAdmin = IsoModelAdmin = OperationModelAdmin = admin.ModelAdmin
-    UploadModelAdmin = EventModelAdmin = admin.ModelAdmin
+    UploadModelAdmin = UrlImportModelAdmin = EventModelAdmin = admin.ModelAdmin
     ReplicaTabularInline = admin.TabularInline
 
 
@@ -158,6 +159,52 @@ class UploadAdmin(ReadOnly, UploadModelAdmin):
     @admin.display(description="receiving now", boolean=True)
     def is_receiving_now(self, upload: Upload) -> bool:
         return upload.lock_expires is not None and upload.lock_expires > timezone.now()
+
+
+@admin.register(UrlImport)
+class UrlImportAdmin(ReadOnly, UrlImportModelAdmin):
+    """Redacted addresses only: whole ones may be signed, and that is a credential of the user's."""
+
+    list_display = (
+        "created_at",
+        "shown_url",
+        "iso",
+        "user",
+        "zone",
+        "state",
+        "size_text",
+        "restarts",
+        "checksum_origin",
+    )
+    list_filter = ("replica__state", "checksum_origin", "replica__zone")
+    list_select_related = ("user", "replica__iso", "replica__zone")
+    search_fields = ("shown_url", "replica__iso__name", "replica__public_id", "user__username")
+    date_hierarchy = "created_at"
+    fields = (
+        "created_at", "shown_url", "iso", "user", "zone", "state", "error", "size_text", "validator", "restarts",
+        "checksum", "checksum_origin", "shown_checksum_url", "checksum_sought",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    @admin.display(description="ISO")
+    def iso(self, url_import: UrlImport) -> str:
+        return url_import.replica.iso.name
+
+    @admin.display(description="zone")
+    def zone(self, url_import: UrlImport) -> str:
+        return url_import.replica.zone.name
+
+    @admin.display(description="state", ordering="replica__state")
+    def state(self, url_import: UrlImport) -> str:
+        return url_import.replica.get_state_display()
+
+    @admin.display(description="error")
+    def error(self, url_import: UrlImport) -> str:
+        return url_import.replica.error_message
+
+    @admin.display(description="size", ordering="size")
+    def size_text(self, url_import: UrlImport) -> str:
+        return "unknown" if url_import.size is None else human_bytes(url_import.size)
 
 
 @admin.register(Event)

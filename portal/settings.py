@@ -277,6 +277,18 @@ CELERY_BEAT_SCHEDULE = {
 # --- import from URL ------------------------------------------------------------------
 
 
+def _entries(name: str) -> list[str]:
+    """Comma-separated, with spaces or without."""
+    return [entry.strip() for entry in env.list(name, default=[]) if entry.strip()]
+
+
+def _ports(texts: list[str]) -> list[int]:
+    for text in texts:
+        if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+            raise ImproperlyConfigured(f"IMPORT_PORTS holds {text}, which is no port. Ports go from 1 to 65535.")
+    return [int(text) for text in texts]
+
+
 def _networks(networks: list[str]) -> list[str]:
     """IP networks in CIDR notation. All of them at once would be no guard at all."""
     for network in networks:
@@ -292,9 +304,9 @@ def _networks(networks: list[str]) -> list[str]:
     return networks
 
 
-IMPORT_ALLOWED_NETWORKS = _networks(env.list("IMPORT_ALLOWED_NETWORKS", default=[]))
-IMPORT_PORTS = env.list("IMPORT_PORTS", cast=int, default=[])
-IMPORT_DENIED_HOSTS = env.list("IMPORT_DENIED_HOSTS", default=[])
+IMPORT_ALLOWED_NETWORKS = _networks(_entries("IMPORT_ALLOWED_NETWORKS"))
+IMPORT_PORTS = _ports(_entries("IMPORT_PORTS"))
+IMPORT_DENIED_HOSTS = _entries("IMPORT_DENIED_HOSTS")
 IMPORT_PROXY = env.str("IMPORT_PROXY", default="")
 IMPORT_CA_FILE = env.str("IMPORT_CA_FILE", default="")
 IMPORT_CONNECT_SECONDS = env.float("IMPORT_CONNECT_SECONDS", default=10)

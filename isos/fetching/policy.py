@@ -80,12 +80,16 @@ def _ends_in(host: str, names: tuple[str, ...]) -> bool:
 
 
 def _sorted_out(entries: Sequence[str]) -> tuple[tuple[str, ...], tuple[Network, ...]]:
-    """IMPORT_DENIED_HOSTS: names, each with all below it, and addresses or networks."""
-    hosts: list[str] = []
-    networks: list[Network] = []
-    for entry in entries:
-        if "/" in entry or parse_address(entry) is not None:
-            networks.append(ip_network(entry))
-        else:
-            hosts.append(normal_host(entry.removeprefix("*").removeprefix(".")))
-    return tuple(hosts), tuple(networks)
+    """IMPORT_DENIED_HOSTS as names and networks."""
+    found = [denied(entry) for entry in entries]
+    return (
+        tuple(one for one in found if isinstance(one, str)),
+        tuple(one for one in found if not isinstance(one, str)),
+    )
+
+
+def denied(entry: str) -> str | Network:
+    """One of IMPORT_DENIED_HOSTS: a name, which stands for all below it, or a network. Raises ValueError or BadUrl."""
+    if "/" in entry or parse_address(entry) is not None:
+        return ip_network(entry)
+    return normal_host(entry.removeprefix("*").removeprefix("."))
