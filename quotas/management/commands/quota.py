@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from portal.accounts.lookup import account_named
 from portal.accounts.models import Account
 from portal.kernel.errors import InvalidInput
 from portal.kernel.text import human_bytes, parse_bytes
@@ -17,7 +17,6 @@ from quotas.usage import LIMIT_NAMES, QuotaOverview, overview, overviews
 
 DEFAULT = "default"
 _MAX_COUNT = 2**31 - 1  # what the database column holds
-_FEW = 10
 
 
 class Command(BaseCommand):
@@ -63,16 +62,10 @@ class Command(BaseCommand):
 
 
 def _account(name: str) -> Account:
-    if account := Account.objects.filter(name=name).first():
-        return account
-    names = list(Account.objects.values_list("name", flat=True))
-    if not names:
-        raise CommandError(f"There is no account “{name}”, and no other either.")
-    if len(names) <= _FEW:
-        raise CommandError(f"There is no account “{name}”. There are: {', '.join(names)}.")
-    close = get_close_matches(name, names, n=3)
-    hint = f" Did you mean {' or '.join(close)}?" if close else " `quota show` lists them."
-    raise CommandError(f"There is no account “{name}”.{hint}")
+    try:
+        return account_named(name)
+    except InvalidInput as error:
+        raise CommandError(error.message) from error
 
 
 def _limit(name: str, text: str) -> int | None:
