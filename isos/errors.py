@@ -134,6 +134,10 @@ class ChecksumMismatch(ContentRefused):
         )
 
 
+_CONTENT_ERRORS: tuple[type[PortalError], ...] = (ContentRefused, *ContentRefused.__subclasses__())
+CONTENT_CODES = frozenset(kind.code for kind in _CONTENT_ERRORS)
+
+
 def distinct_sizes(first: int, second: int) -> tuple[str, str]:
     """Both sizes for people; in single bytes where rounding would make different ones look alike."""
     short = human_bytes(first), human_bytes(second)

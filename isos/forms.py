@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 
+from isos.actions.import_url import checked_address, given_checksum
 from isos.actions.naming import require_free_name
 from isos.actions.start_upload import NewIso
 from isos.errors import NameTaken
+from isos.fetching.checksums import parse_digest
+from isos.fetching.urls import MAX_URL
 from isos.models import Iso, OsType, OsVersion
 from isos.queries import OWNERSHIPS, SORTS, STATES, Filters
 from portal.accounts.models import User
+from portal.kernel.errors import PortalError
 from zones.models import Zone
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class NameField(forms.CharField):
@@ -95,21 +98,22 @@ class FileForm(forms.Form):
         return size
 
 
-class UploadForm(FileForm):
-    """A new ISO from the user's machine."""
+class IsoForm(forms.Form):
+    """What the user says of a new ISO, wherever its bytes come from."""
 
     os_type = forms.ChoiceField(label="OS type", choices=OsType.choices, initial=OsType.LINUX)
     os_version = VersionField(label="Version", required=False)
-    expected_sha256 = forms.CharField(
-        label="SHA-256 checksum",
+    checksum = forms.CharField(
+        label="Checksum",
         required=False,
-        max_length=200,
+        max_length=MAX_URL,
         widget=forms.TextInput(
             attrs={
                 "class": "mono",
                 "autocomplete": "off",
                 "spellcheck": "false",
                 "placeholder": "Paste to verify the file",
+                "aria-describedby": "checksum-hint",
             }
         ),
     )
@@ -148,15 +152,6 @@ class UploadForm(FileForm):
             raise forms.ValidationError(error.message) from None
         return name
 
-    def clean_expected_sha256(self) -> str:
-        """Also takes a line of a SHA256SUMS file: `digest  name`."""
-        digest = self.cleaned_data["expected_sha256"].strip().lower().removeprefix("sha256:").split()
-        if digest and not _SHA256.fullmatch(digest[0]):
-            raise forms.ValidationError(
-                "A SHA-256 checksum has 64 characters, 0-9 and a-f. Paste it again or leave it empty."
-            )
-        return digest[0] if digest else ""
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         version, os_type = data.get("os_version"), data.get("os_type")
@@ -165,9 +160,79 @@ class UploadForm(FileForm):
         return data
 
     def new_iso(self) -> NewIso:
+        """What was typed, as the actions take it; where the bytes come from is not part of it."""
+        fields = {name: value for name, value in self.cleaned_data.items() if name in NewIso.__dataclass_fields__}
+        return NewIso(**fields)
+
+
+class UploadForm(IsoForm, FileForm):
+    """A new ISO from the user's machine."""
+
+    def clean_checksum(self) -> str:
+        """A SHA-256; also takes a line of a SHA256SUMS file: `digest  name`."""
+        text: str = self.cleaned_data["checksum"]
+        if not text.strip():
+            return ""
+        try:
+            checksum = parse_digest(text)
+        except PortalError:
+            raise forms.ValidationError(
+                "A SHA-256 checksum has 64 characters, 0-9 and a-f. Paste it again or leave it empty."
+            ) from None
+        if checksum.algorithm != "sha256":
+            raise forms.ValidationError(
+                f"This checksum is of the kind {checksum.label}. A file from your computer is compared by its SHA-256: "
+                "paste that one or leave it empty."
+            )
+        return checksum.digest
+
+    def new_iso(self) -> NewIso:
         data = self.cleaned_data
-        fields = {name: data[name] for name in NewIso.__dataclass_fields__ if name in data}
-        return NewIso(**fields, source_name=data["filename"])
+        return replace(super().new_iso(), source_name=data["filename"], expected_sha256=data["checksum"])
+
+
+class SourceForm(forms.Form):
+    """Where a file is fetched from, and what it is compared with."""
+
+    url = forms.CharField(
+        label="Image URL",
+        max_length=MAX_URL,
+        error_messages={
+            "required": "Enter the address of an ISO file.",
+            "max_length": "This address is longer than %(limit_value)d characters. Use a shorter one.",
+        },
+        widget=forms.URLInput(
+            attrs={
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "placeholder": "https://example.org/image.iso",
+                "aria-describedby": "url-hint url-error",
+            }
+        ),
+    )
+    checksum = forms.CharField(label="Checksum", required=False, max_length=MAX_URL)
+
+    def clean_url(self) -> str:
+        return _understood(self.cleaned_data["url"], checked_address)
+
+    def clean_checksum(self) -> str:
+        """A digest, or the address of a checksum file."""
+        return _understood(self.cleaned_data["checksum"], given_checksum)
+
+
+def _understood(text: str, check: Callable[[str], object]) -> str:
+    """`text` as it was typed, provided that `check` can make something of it."""
+    try:
+        check(text)
+    except PortalError as error:
+        raise forms.ValidationError(error.message) from None
+    return text.strip()
+
+
+class ImportForm(IsoForm, SourceForm):
+    """A new ISO from a web address."""
+
+    field_order = ["url"]
 
 
 class RenameForm(forms.Form):

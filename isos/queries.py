@@ -19,6 +19,7 @@ from isos.actions.permissions import may_change
 from isos.models import Event, Iso, Operation, Replica, Upload
 from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, ReplicaState
 from portal.accounts.models import User
+from zones.models import Zone
 
 PAGE_SIZE = 25
 ACTIVITY_LINES = 30
@@ -97,6 +98,11 @@ def activity(iso: Iso) -> QuerySet[Event]:
     return Event.objects.filter(iso=iso).order_by("-created_at", "-id")[:ACTIVITY_LINES]
 
 
+def default_zone_slug() -> str | None:
+    """The zone that is proposed, or taken where none is named: the first that takes new images."""
+    return Zone.objects.filter(state=Zone.State.ACTIVE).values_list("slug", flat=True).first()
+
+
 def has_any(user: User) -> bool:
     """Whether the account has any ISO at all: tells an empty library from an empty search."""
     return Iso.objects.filter(account=user.account_id).exists()
@@ -105,7 +111,8 @@ def has_any(user: User) -> bool:
 def _replicas() -> Prefetch[Any]:
     """Replicas in zone order, each with its zone, upload and active operation."""
     active = Prefetch("operations", Operation.objects.filter(state__in=ACTIVE_OPERATION), to_attr="active_operations")
-    replicas = Replica.objects.select_related("zone", "upload").order_by("zone__position", "zone__name")
+    replicas = Replica.objects.select_related("zone", "upload", "url_import").order_by("zone__position", "zone__name")
+    replicas = replicas.defer("url_import__url", "url_import__checksum_url")  # credentials; no page needs them
     return Prefetch("replicas", replicas.prefetch_related(active))
 
 

@@ -2,17 +2,19 @@
 
 from django.urls import path
 
-from isos.views import detail, listing, upload, verbs
+from isos.views import detail, importing, listing, upload, verbs
 
 app_name = "isos"
 urlpatterns = [
     path("", listing.iso_list, name="list"),
     path("upload/", upload.upload_form, name="upload"),
     path("upload/check-name/", upload.check_name, name="check_name"),
+    path("preflight/", importing.check_address, name="preflight"),
     path("<uuid:public_id>/", detail.iso_detail, name="detail"),
     path("<uuid:public_id>/progress/", upload.progress, name="progress"),
     path("<uuid:public_id>/resume/", upload.resume, name="resume"),
     path("<uuid:public_id>/file/", upload.other_file, name="file"),
+    path("<uuid:public_id>/source/", importing.change_source, name="source"),
     path("<uuid:public_id>/rename/", verbs.rename_iso, name="rename"),
     path("<uuid:public_id>/os/", verbs.set_iso_os, name="set_os"),
     path("<uuid:public_id>/delete/", verbs.delete_iso, name="delete"),

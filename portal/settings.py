@@ -142,8 +142,10 @@ CELERY_TASK_DEFAULT_QUEUE = "portal"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
-# Whether each zone's work goes to its own queue (`zone.<slug>`), for workers that stand beside
-# its storage. Off, all work goes to the queue `portal` and any worker does it.
+# What is quick (deletes, clean-ups, the sweep) has queues of its own, so that it never waits behind copies.
+LIGHT_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.light"
+# Whether each zone's work goes to its own queues (`zone.<slug>`, `zone.<slug>.light`), for workers that
+# stand beside its storage. Off, all work goes to the queues `portal` and `portal.light` and any worker does it.
 ZONE_QUEUES = env.bool("ZONE_QUEUES", default=False)
 WORKER_CONCURRENCY = CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=2)
 if CELERY_BROKER_URL.startswith("filesystem:"):
@@ -269,9 +271,14 @@ UPLOAD_LOCK_SECONDS = 10  # an upload's writer that was silent this long may be 
 UPLOAD_READ_TIMEOUT_SECONDS = 30  # a browser that sends nothing this long is cut off; it resumes
 OPERATION_LEASE_SECONDS = env.int("OPERATION_LEASE_SECONDS", default=15)
 OPERATION_MAX_ATTEMPTS = env.int("OPERATION_MAX_ATTEMPTS", default=5)
+ZONE_MAX_OPERATIONS = env.int("ZONE_MAX_OPERATIONS", default=4)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=5)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "isos.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}}
+    "sweep": {
+        "task": "isos.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS, "queue": LIGHT_QUEUE},
+    }
 }
 
 # --- import from URL ------------------------------------------------------------------
@@ -309,10 +316,12 @@ IMPORT_PORTS = _ports(_entries("IMPORT_PORTS"))
 IMPORT_DENIED_HOSTS = _entries("IMPORT_DENIED_HOSTS")
 IMPORT_PROXY = env.str("IMPORT_PROXY", default="")
 IMPORT_CA_FILE = env.str("IMPORT_CA_FILE", default="")
+IMPORT_CONNECTIONS = env.int("IMPORT_CONNECTIONS", default=4)
 IMPORT_CONNECT_SECONDS = env.float("IMPORT_CONNECT_SECONDS", default=10)
 IMPORT_READ_SECONDS = env.float("IMPORT_READ_SECONDS", default=30)
 IMPORT_SLOW_SECONDS = env.float("IMPORT_SLOW_SECONDS", default=60)
 IMPORT_SLOW_BYTES_PER_SECOND = env.int("IMPORT_SLOW_BYTES_PER_SECOND", default=10_000)
+IMPORT_CHECKS_PER_MINUTE = env.int("IMPORT_CHECKS_PER_MINUTE", default=30)
 IMPORT_CHECK_SECONDS = env.float("IMPORT_CHECK_SECONDS", default=15)
 IMPORT_CHECKSUM_SECONDS = env.float("IMPORT_CHECKSUM_SECONDS", default=8)
 

@@ -1,6 +1,7 @@
 // The upload page and the page that resumes an upload: file, form, then the transfer.
 
 import { cookie } from "./app.js";
+import { watchAddress } from "./upload/address.js";
 import { difference, fingerprint, looksLikeIso, refusal } from "./upload/files.js";
 import { clearError, showErrors, showFieldError } from "./upload/errors.js";
 import { Panel } from "./upload/panel.js";
@@ -66,18 +67,33 @@ let suggested = "";
 
 /** The name that the file suggests, as long as nobody typed another; and what the quota is left with. */
 function suggest(file, refused) {
-  const name = uploadForm.elements.name;
-  if (!refused && (!name.value.trim() || name.value === suggested)) {
-    suggested = file.name.replace(/\.iso$/i, "").slice(0, name.maxLength);
-    name.value = suggested;
-    clearError(uploadForm, "name");
-    name.dispatchEvent(new CustomEvent("check"));
-  }
-  const after = document.querySelector("[data-after]");
-  const left = Number(uploadForm.dataset.free) - file.size;
-  after.hidden = refused;
-  after.textContent = refused ? "" : `${bytes(Number(uploadForm.dataset.total) - left)} used after this upload, ${bytes(left)} free.`;
+  if (!refused) suggestName(file.name.replace(/\.iso$/i, ""));
+  showAfter(refused ? 0 : file.size);
 }
+
+function suggestName(text) {
+  const name = uploadForm.elements.name;
+  if (!text || (name.value.trim() && name.value !== suggested)) return;
+  suggested = text.slice(0, name.maxLength);
+  name.value = suggested;
+  clearError(uploadForm, "name");
+  name.dispatchEvent(new CustomEvent("check"));
+}
+
+/** What the storage is left with once `size` bytes are there; nothing for 0. */
+function showAfter(size) {
+  const after = document.querySelector("[data-after]");
+  const left = Number(uploadForm.dataset.free) - size;
+  after.hidden = !size || left < 0;
+  after.textContent = after.hidden ? "" : `${bytes(Number(uploadForm.dataset.total) - left)} used after this upload, ${bytes(left)} free.`;
+}
+
+/** Another source: what is said beside the form belongs to that one. */
+function followSource() {
+  showAfter(isUrl() ? Number(document.querySelector("[data-verdict]")?.dataset.size) : (chosen?.size ?? 0));
+}
+
+const isUrl = () => uploadForm?.elements.source.value === "url";
 
 // --- versions follow the OS type ----------------------------------------------------------
 
@@ -124,7 +140,7 @@ async function submit(event) {
   const button = form.querySelector('[type="submit"]');
   button.setAttribute("aria-busy", "true");
   try {
-    await (uploadForm ? begin() : resume());
+    await (isUrl() ? beginImport() : uploadForm ? begin() : resume());
   } finally {
     busy = false;
     button.removeAttribute("aria-busy");
@@ -140,11 +156,29 @@ async function begin() {
     const refused = input.files[0] ? await objection(input.files[0]) : "";
     return showErrors(uploadForm, [{ field: "file", message: refused || "Choose an ISO file." }]);
   }
-  const data = await described(file, new FormData(uploadForm));
+  const job = await create(await described(file, new FormData(uploadForm)));
+  if (job) send(file, job);
+}
+
+/** The portal checks the address and fetches it; its own page shows how. */
+async function beginImport() {
+  status("Checking the address…");
+  const job = await create(new FormData(uploadForm));
+  status("");
+  if (job) location.assign(job.progress_url);
+}
+
+function status(words) {
+  document.querySelector("[data-form-status]").textContent = words;
+}
+
+/** Sends the form; where to go on, or null once its errors are shown. */
+async function create(data) {
   data.delete("csrfmiddlewaretoken"); // perhaps an old one; the cookie's is sent below
   const answer = await post(uploadForm.action, new URLSearchParams(data));
-  if (answer.status === 201) return send(file, answer.json);
+  if (answer.status === 201) return answer.json;
   showErrors(uploadForm, answer.json.errors ?? [{ field: "", message: answer.json.message ?? UNREACHABLE }]);
+  return null;
 }
 
 /** What the portal wants to know of a file before its bytes. */
@@ -197,6 +231,13 @@ function send(file, job) {
 }
 
 form?.addEventListener("submit", submit);
-if (uploadForm) followOsType();
+if (uploadForm) {
+  followOsType();
+  watchAddress(uploadForm, (found) => {
+    if (found) suggestName(found.name);
+    followSource();
+  });
+  for (const choice of uploadForm.elements.source) choice.addEventListener("change", followSource);
+}
 // A reloaded page may have the file still in its input.
 if (input?.files.length) choose(input.files[0]);

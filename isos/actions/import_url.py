@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from django.db import transaction
 
@@ -32,31 +33,45 @@ def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "",
     """
     require_may_feature(actor, new.is_featured)
     checked_address(url)
-    digest, checksum_url = given_checksum(checksum or new.expected_sha256)
+    fields = address_fields(url, checksum or new.expected_sha256)
     new = replace(
         new,
         source_name=plain_name(new.source_name or _name_in(url)),
         source_key=keys_of_address(url)[0],
-        expected_sha256=digest.digest if digest and digest.algorithm == "sha256" else "",
+        expected_sha256=sha256_in(fields["checksum"]),
     )
     with transaction.atomic():
         reservations.lock_accounts([actor.account])  # the lock order: accounts come first
         iso = insert_iso(actor, new, Iso.Source.URL, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone)
         reserve(replica, size)
-        started = UrlImport.objects.create(
-            replica=replica,
-            user=actor.user,
-            url=url.strip(),
-            shown_url=redact(url),
-            checksum=str(digest or ""),
-            checksum_origin=UrlImport.ChecksumOrigin.DIGEST if digest else UrlImport.ChecksumOrigin.NONE,
-            checksum_url=checksum_url,
-            shown_checksum_url=redact(checksum_url) if checksum_url else "",
-        )
+        started = UrlImport.objects.create(replica=replica, user=actor.user, **fields)
         enqueue(replica, Operation.Kind.FETCH)
         audit.record(Event.Verb.IMPORT_STARTED, iso, actor, zone=new.zone, url=redact(url))
     return started
+
+
+def address_fields(url: str, checksum: str) -> dict[str, Any]:
+    """The fields of a UrlImport of which nothing has been fetched yet. Raises BadUrl or BadChecksum."""
+    digest, checksum_url = given_checksum(checksum)
+    return {
+        "url": url.strip(),
+        "shown_url": redact(url),
+        "size": None,
+        "validator": "",
+        "restarts": 0,
+        "checksum": str(digest or ""),
+        "checksum_origin": UrlImport.ChecksumOrigin.DIGEST if digest else UrlImport.ChecksumOrigin.NONE,
+        "checksum_url": checksum_url,
+        "shown_checksum_url": redact(checksum_url) if checksum_url else "",
+        "checksum_sought": False,
+    }
+
+
+def sha256_in(checksum: str) -> str:
+    """The digest of an `algorithm:digest`, where it is a SHA-256."""
+    algorithm, _, digest = checksum.partition(":")
+    return digest if algorithm == "sha256" else ""
 
 
 def reserve(replica: Replica, size: int | None) -> None:

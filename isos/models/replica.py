@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from isos.states import ReplicaState
-from portal.kernel.text import percent
 
 if TYPE_CHECKING:
     from isos.models.operation import Operation
@@ -55,15 +54,20 @@ class Replica(models.Model):
         return active[0] if active else None
 
     @property
+    def is_import(self) -> bool:
+        """Whether the portal fetches the bytes by itself from a web address."""
+        return hasattr(self, "url_import")
+
+    @property
     def open_upload(self) -> Upload | None:
         """The Upload whose bytes are still on their way from a browser."""
         upload = getattr(self, "upload", None)
         return upload if upload is not None and upload.is_receiving else None
 
     @property
-    def progress(self) -> int:
-        """Whole percent of what is going on now."""
+    def bytes_of_progress(self) -> tuple[int, int | None]:
+        """How far what goes on now is, and of how much; None while nobody knows that."""
         if upload := self.open_upload:
-            return percent(upload.offset, upload.length)
+            return upload.offset, upload.length
         operation = self.active_operation
-        return percent(operation.bytes_done, operation.bytes_total) if operation else 0
+        return (operation.bytes_done, operation.bytes_total) if operation else (0, None)

@@ -13,6 +13,7 @@ from isos import queries
 from isos.models import Iso, OsVersion
 from isos.views import activity
 from isos.views.facts import inspection_facts
+from isos.views.origin import comparison_of, origin_of
 from isos.views.requests import user_of
 from isos.views.rows import row_of
 
@@ -28,6 +29,8 @@ def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "iso": iso,
         "row": row,
         "address": iso.get_absolute_url(),
+        "comparison": comparison_of(iso),
+        "origin": origin_of(iso),
         "facts": inspection_facts(iso),
         "suggestion": suggested_version(iso) if row.may_change else None,
         "activity": activity.lines(queries.activity(iso)) if row.may_change else [],

@@ -10,9 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from isos.actions.permissions import may_change
+from isos.errors import CONTENT_CODES
 from isos.models import Iso, Replica, Upload
 from isos.states import UNFINISHED_REPLICA, ReplicaState
 from portal.accounts.models import User
+from portal.kernel.text import percent
 from portal.templatetags.ui import os_icon
 
 IDLE_SECONDS = 5  # a browser that sends is heard from once a second
@@ -20,11 +22,17 @@ IDLE_SECONDS = 5  # a browser that sends is heard from once a second
 
 @dataclass(frozen=True)
 class ZoneLine:
-    """One replica as it is shown. `percent` is None where nothing is counted."""
+    """One replica as it is shown.
+
+    `percent` is None where nothing is counted or the end is not known; `done` and `total` are
+    bytes of what goes on now, `total` None where nobody knows it.
+    """
 
     replica: Replica
     is_paused: bool
     percent: int | None
+    done: int = 0
+    total: int | None = None
 
     @property
     def name(self) -> str:
@@ -37,6 +45,14 @@ class ZoneLine:
     @property
     def state(self) -> str:
         return self.replica.state
+
+    @property
+    def failed_verifying(self) -> bool:
+        """Whether all bytes were there and turned out to be wrong, as far as the rows tell."""
+        if self.replica.is_import:
+            return self.replica.error_code in CONTENT_CODES
+        upload = getattr(self.replica, "upload", None)
+        return bool(self.replica.iso.sha256) or (upload is not None and upload.offset >= upload.length)
 
     @property
     def has_failed(self) -> bool:
@@ -107,9 +123,12 @@ def is_idle(upload: Upload) -> bool:
 
 def _zone_line(replica: Replica) -> ZoneLine:
     upload = replica.open_upload
-    counted = replica.state in (ReplicaState.RECEIVING, ReplicaState.VERIFYING)
+    done, total = replica.bytes_of_progress
+    counted = replica.state in (ReplicaState.RECEIVING, ReplicaState.VERIFYING) and total is not None
     return ZoneLine(
         replica=replica,
         is_paused=upload is not None and replica.state == ReplicaState.RECEIVING and is_idle(upload),
-        percent=replica.progress if counted else None,
+        percent=percent(done, total) if counted else None,
+        done=done,
+        total=total,
     )

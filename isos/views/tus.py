@@ -25,7 +25,6 @@ from portal import deadlines
 from portal.accounts.models import User
 from portal.kernel.errors import InvalidInput, PortalError
 from quotas.usage import limits_of
-from zones.models import Zone
 
 View = Callable[..., HttpResponse]
 
@@ -110,8 +109,7 @@ def _options(request: HttpRequest) -> HttpResponse:
 def _create(request: HttpRequest, length: int, metadata: dict[str, str]) -> Upload:
     """The upload form's rules, fed from tus metadata: the same names, the same sentences."""
     filename = metadata.get("filename", "")
-    first_zone = Zone.objects.filter(state=Zone.State.ACTIVE).values_list("slug", flat=True).first()
-    defaults = {"name": filename.removesuffix(".iso"), "zone": first_zone, "os_type": "other"}
+    defaults = {"name": filename.removesuffix(".iso"), "zone": queries.default_zone_slug(), "os_type": "other"}
     form = UploadForm(defaults | metadata | {"size": length}, user=user_of(request))
     if not form.is_valid():
         field, messages = next(iter(form.errors.items()))

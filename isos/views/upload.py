@@ -16,45 +16,68 @@ from isos.actions.naming import require_free_name
 from isos.actions.replace_file import replace_file
 from isos.actions.start_upload import start_upload
 from isos.audit import Actor
-from isos.errors import NameTaken
-from isos.forms import FileForm, RenameForm, UploadForm
+from isos.errors import ContentRefused, NameTaken
+from isos.forms import FileForm, ImportForm, RenameForm, UploadForm
 from isos.models import Upload
+from isos.views.importing import begin_import
 from isos.views.requests import user_of, wants_json
 from isos.views.rows import row_of
+from isos.views.upload_page import errors_of, quota_context, upload_page
 from portal.kernel.errors import PortalError
-from portal.kernel.text import exact_bytes, human_bytes
-from quotas.usage import QuotaOverview, overview
-from zones.models import Zone
+from quotas.rates import TooOften
+from quotas.usage import overview
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def upload_form(request: HttpRequest) -> HttpResponse:
-    """GET: the form. POST: check it, create the rows, answer where the bytes go.
+    """GET: the form. POST: check it, create the rows, answer where to go on.
 
-    The page's script posts with `Accept: application/json` and gets 201 with the addresses, or
-    422 with one error per field. Without script the form comes back with its errors.
+    `source` tells what is sent: "file" (its bytes follow, see views.tus) or "url" (a worker
+    fetches it). The page's script posts with `Accept: application/json` and gets 201 with the
+    addresses, or 422 with one error per field. Without script the form comes back with its errors.
     """
-    user = user_of(request)
+    source = "url" if request.POST.get("source", request.GET.get("source")) == "url" else "file"
     posted = request.POST if request.method == "POST" else None
-    form = UploadForm(posted, user=user, initial={"zone": _first_zone()})
-    if request.method == "POST" and form.is_valid():
+    make = ImportForm if source == "url" else UploadForm
+    form = make(posted, user=user_of(request), initial={"zone": queries.default_zone_slug()})
+    if request.method == "POST":
         try:
-            upload = start_upload(
-                Actor.of(request),
-                form.new_iso(),
-                size=form.cleaned_data["size"],
-                fingerprint=form.cleaned_data["fingerprint"],
-            )
+            started = _begin_import(request, form) if isinstance(form, ImportForm) else _begin_upload(request, form)
         except PortalError as error:
             form.add_error(_field_of(error, form), error.message)
         else:
-            return _started(request, upload)
-    errors = _errors(form)
+            if started:
+                return started
     if request.method == "POST" and wants_json(request):
-        return JsonResponse({"errors": errors}, status=422)
-    context = {"form": form, "errors": errors, "zones": Zone.objects.all()} | _quota_context(overview(user.account))
-    return render(request, "isos/upload.html", context, status=422 if errors else 200)
+        return JsonResponse({"errors": errors_of(form)}, status=422)
+    return upload_page(request, form, source=source, status=422 if form.errors else 200)
+
+
+def _begin_upload(request: HttpRequest, form: UploadForm) -> HttpResponse | None:
+    if not form.is_valid():
+        return None
+    upload = start_upload(
+        Actor.of(request),
+        form.new_iso(),
+        size=form.cleaned_data["size"],
+        fingerprint=form.cleaned_data["fingerprint"],
+    )
+    iso = upload.replica.iso
+    if wants_json(request):
+        return JsonResponse({"iso": str(iso.public_id), "name": iso.name} | _addresses(upload), status=201)
+    return redirect("isos:resume", iso.public_id)
+
+
+def _begin_import(request: HttpRequest, form: ImportForm) -> HttpResponse | None:
+    iso = begin_import(request, form)
+    if iso is None:
+        return None
+    page = reverse("isos:progress", args=[iso.public_id])
+    if wants_json(request):
+        addresses = {"detail_url": iso.get_absolute_url(), "progress_url": page}
+        return JsonResponse({"iso": str(iso.public_id), "name": iso.name} | addresses, status=201)
+    return redirect(page)
 
 
 @require_safe
@@ -76,10 +99,15 @@ def check_name(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The stages of one ISO as a fragment: Uploading, Verifying, Ready, or why not."""
+    """The stages of one ISO: Uploading or Downloading, Verifying, Ready, or why not.
+
+    A page of its own, and for HTMX only its live part.
+    """
     user = user_of(request)
     row = row_of(user, queries.get_own_iso(user, public_id))
-    return render(request, "isos/_progress.html", {"row": row, "iso": row.iso, "zone": row.zones[0]})
+    context = {"row": row, "iso": row.iso, "zone": row.zones[0]}
+    template = "isos/_progress.html" if request.htmx else "isos/progress.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
 
 
 @require_safe
@@ -97,7 +125,7 @@ def resume(request: HttpRequest, public_id: UUID) -> HttpResponse:
     context = {"iso": iso, "row": row, "zone": row.zones[0], "upload": upload, "addresses": _addresses(upload)}
     quota = overview(user.account)
     context["free_for_file"] = quota.remaining_bytes + upload.length  # what this upload holds may be used again
-    return render(request, "isos/resume.html", context | _quota_context(quota))
+    return render(request, "isos/resume.html", context | quota_context(quota))
 
 
 @require_POST
@@ -115,17 +143,10 @@ def other_file(request: HttpRequest, public_id: UUID) -> HttpResponse:
         except PortalError as error:
             form.add_error("size", error.message)
     if form.errors:
-        return JsonResponse({"errors": _errors(form)}, status=422)
+        return JsonResponse({"errors": errors_of(form)}, status=422)
     return JsonResponse(
         {"iso": str(upload.replica.iso.public_id), "name": upload.replica.iso.name} | _addresses(upload)
     )
-
-
-def _started(request: HttpRequest, upload: Upload) -> HttpResponse:
-    iso = upload.replica.iso
-    if not wants_json(request):
-        return redirect("isos:resume", iso.public_id)
-    return JsonResponse({"iso": str(iso.public_id), "name": iso.name} | _addresses(upload), status=201)
 
 
 def _addresses(upload: Upload) -> dict[str, str]:
@@ -140,41 +161,9 @@ def _addresses(upload: Upload) -> dict[str, str]:
     }
 
 
-def _quota_context(quota: QuotaOverview) -> dict[str, object]:
-    """The quota with the words that stand beside the form."""
-    largest = _limit_words(quota.limits.max_iso_bytes)
-    return {
-        "quota": quota,
-        "remaining_isos": str(quota.remaining_isos),
-        "largest": largest,
-        "used_text": human_bytes(quota.usage.bytes),
-        "limit_text": _limit_words(quota.limits.max_bytes),
-        "storage_hint": f"{human_bytes(quota.remaining_bytes)} free. One ISO may have up to {largest}.",
-    }
-
-
-def _limit_words(count: int) -> str:
-    """A limit as it was set: `32 GB`, not `32.0 GB`; rounded where that would be long."""
-    exact = exact_bytes(count)
-    return human_bytes(count) if exact.endswith(" bytes") else exact
-
-
-def _field_of(error: PortalError, form: UploadForm) -> str | None:
-    """The form field that an action's error belongs to; the file's own is its size."""
-    field = "size" if error.field == "file" else error.field
+def _field_of(error: PortalError, form: UploadForm | ImportForm) -> str | None:
+    """The form field that an action's error belongs to; the content's own is where it comes from."""
+    field = error.field
+    if field == "file" or isinstance(error, ContentRefused | TooOften):
+        field = "url" if isinstance(form, ImportForm) else "size"
     return field if field in form.fields else None
-
-
-def _errors(form: FileForm) -> list[dict[str, str]]:
-    """One entry per sentence. What is wrong with the file's name or size belongs to the file."""
-    renamed = {"filename": "file", "size": "file", "fingerprint": "file", "__all__": ""}
-    found = [
-        {"field": renamed.get(field, field), "message": str(sentence)}
-        for field, sentences in form.errors.items()
-        for sentence in sentences
-    ]
-    return [error for number, error in enumerate(found) if error not in found[:number]]
-
-
-def _first_zone() -> str | None:
-    return Zone.objects.filter(state=Zone.State.ACTIVE).values_list("slug", flat=True).first()

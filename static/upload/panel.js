@@ -1,9 +1,8 @@
 // The transfer on the page: #transfer of isos/_transfer.html.
 
 import { ask } from "../ask.js";
-import { bytes, timeLeft } from "./words.js";
-
-const WINDOW = 8000; // ms over which the speed is averaged
+import { Pace } from "./pace.js";
+import { bytes } from "./words.js";
 
 // Without the percents that the page shows.
 const SPOKEN = { verifying: (name) => `All of “${name}” has arrived and is being verified.` };
@@ -15,7 +14,7 @@ export class Panel {
     this.job = job;
     this.root = document.getElementById("transfer");
     this.title = document.title;
-    this.samples = [];
+    this.pace = new Pace();
     this.#find("[data-file-name]").textContent = transfer.file.name;
     this.#find("#transfer-title").textContent = `Uploading “${job.name}”`;
     this.#find("[data-numbers]").textContent = bytes(transfer.file.size);
@@ -50,24 +49,13 @@ export class Panel {
     this.#find("[data-bar]").value = Math.floor(share * 1000);
     this.#find("[data-bar]").textContent = `${percent}%`;
     this.#find("[data-percent]").textContent = `${percent}%`;
-    this.#find("[data-numbers]").textContent = [`${bytes(sent)} of ${bytes(total)}`, ...this.#pace(sent, total)].join(" · ");
+    this.#find("[data-numbers]").textContent = [`${bytes(sent)} of ${bytes(total)}`, ...this.pace.words(sent, total)].join(" · ");
     document.title = `${percent}% · ${this.title}`;
     this.#note("");
   }
 
-  /** Speed over the last seconds and the time that is left at that speed. */
-  #pace(sent, total) {
-    const now = performance.now();
-    this.samples.push([now, sent]);
-    while (this.samples.length > 2 && now - this.samples[0][0] > WINDOW) this.samples.shift();
-    const [then, had] = this.samples[0];
-    if (now - then < 1000 || sent <= had) return [];
-    const speed = ((sent - had) / (now - then)) * 1000;
-    return [`${bytes(speed)}/s`, timeLeft((total - sent) / speed)];
-  }
-
   #change({ state, reason, seconds, message }) {
-    if (state !== "sending") this.samples = [];
+    if (state !== "sending") this.pace.reset();
     const paused = state === "paused";
     this.#find("[data-pause] [data-words]").textContent = paused ? "Resume" : "Pause";
     this.#find('[data-icon="pause"]').hidden = paused;

@@ -9,6 +9,7 @@ from django.conf import settings
 from tests.services import missing
 
 WIDTHS = (320, 390, 1080, 1440)
+LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -88,3 +89,11 @@ def keep_screenshot(page, name: str) -> None:
         scheme = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
         file = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         page.screenshot(path=str(Path(folder) / f"{file}-{size['width']}-{scheme}.png"))
+
+
+def look(page, name: str) -> None:
+    """All that can be said of a page's looks without knowing it."""
+    assert_accessible(page)
+    assert_targets_are_large_enough(page)
+    assert_no_overflow(page)
+    keep_screenshot(page, name)

@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import threading
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
+from isos.models import Operation
+from isos.operations import engine
 from tests.browser.checks import CHROMIUM_FLAGS
 from tests.services import chromium_path
 
@@ -77,3 +81,21 @@ def session_cookie(user, url):
     client = Client()
     client.force_login(user)
     return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}
+
+
+@pytest.fixture
+def worker(live_portal):
+    """Does what the workers would, beside the browser."""
+    stop = threading.Event()
+
+    def work():
+        while not stop.wait(0.1):
+            for pk in Operation.objects.filter(state="queued").values_list("pk", flat=True):
+                engine.run(pk)
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()

@@ -2,28 +2,19 @@
 
 import hashlib
 import re
-import threading
 import uuid
 from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.utils import timezone
 
 from isos.actions.delete_from_zones import cancel
 from isos.audit import Actor
-from isos.models import Iso, Operation, Upload
-from isos.operations import engine
+from isos.models import Iso, Upload
 from quotas.models import QuotaLimit, Reservation
 from tests import media
-from tests.browser.checks import (
-    assert_accessible,
-    assert_no_overflow,
-    assert_targets_are_large_enough,
-    keep_screenshot,
-    until,
-)
+from tests.browser.checks import LOOKS, look, until
 from tests.browser.line import Line
 from tests.factories import MB, make_iso, make_version
 from tests.isos.conftest import run_all
@@ -31,26 +22,7 @@ from zones.models import Zone
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 SLOW = 600_000  # bytes per second: the big file below takes some ten seconds
-
-
-@pytest.fixture
-def worker(live_portal):
-    """Does what the workers would, beside the browser."""
-    stop = threading.Event()
-
-    def work():
-        while not stop.wait(0.1):
-            for pk in Operation.objects.filter(state="queued").values_list("pk", flat=True):
-                engine.run(pk)
-        connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +34,6 @@ def ipxe(tmp_path_factory):
 def big(tmp_path_factory):
     """A valid image that takes a while to send."""
     return media.big_iso(tmp_path_factory.mktemp("media") / "big.iso", 3 << 21)
-
-
-def look(page, name):
-    assert_accessible(page)
-    assert_targets_are_large_enough(page)
-    assert_no_overflow(page)
-    keep_screenshot(page, name)
 
 
 def throttle(page, speed):
@@ -133,7 +98,7 @@ def test_from_the_form_to_ready(open_browser, worker, owner, zone_a, ipxe):
     assert "Debian 13" not in versions.all_inner_texts()
     page.get_by_label("Version").select_option("FreeBSD 15")
     page.get_by_label("Extractable").check()
-    page.get_by_label("SHA-256").fill(hashlib.sha256(ipxe.read_bytes()).hexdigest().upper())
+    page.get_by_label("Checksum").fill(hashlib.sha256(ipxe.read_bytes()).hexdigest().upper())
     page.get_by_role("button", name="Upload").click()
     wait_until_ready(page, "Network boot")
     assert page.locator("#transfer-title").inner_text() == "“Network boot”"
@@ -206,13 +171,13 @@ def test_refused_by_the_server_with_the_typing_kept(open_browser, worker, accoun
     page.locator("#name-error").get_by_text(sentence).wait_for()
     assert name.get_attribute("aria-invalid") == "true", "it is said while it is typed"
     page.get_by_label("Description").fill("For builds")
-    page.get_by_label("SHA-256").fill("abc")
+    page.get_by_label("Checksum").fill("abc")
     page.get_by_role("button", name="Upload").click()
     summary = page.locator("#error-summary")
     summary.get_by_text("2 things need your attention").wait_for()
     page.complaints.expect("422")
     assert "A SHA-256 checksum has 64 characters" in summary.inner_text()
-    page.get_by_label("SHA-256").fill("")
+    page.get_by_label("Checksum").fill("")
     page.get_by_role("button", name="Upload").click()
     summary.get_by_text("1 thing needs your attention").wait_for()
     page.complaints.expect("422")

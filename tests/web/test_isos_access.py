@@ -9,9 +9,9 @@ from django.urls import reverse
 from tests.factories import make_iso
 from tests.web.conftest import HTMX, JSON, read
 
-OF_ONE = ["detail", "progress", "resume", "rename", "set_os", "delete", "cancel", "retry", "file"]
-PAGES = ["list", "upload", "check_name"]
-POST_ONLY = ["set_os", "cancel", "retry", "file"]
+OF_ONE = ["detail", "progress", "resume", "rename", "set_os", "source", "delete", "cancel", "retry", "file"]
+PAGES = ["list", "upload", "check_name", "preflight"]
+POST_ONLY = ["preflight", "set_os", "cancel", "retry", "file"]
 GET_ONLY = ["list", "check_name", "detail", "progress", "resume"]
 
 
@@ -34,9 +34,10 @@ def test_the_account_gets_in(as_user, request, iso, name, who):
     user = request.getfixturevalue(who)
     response = getattr(as_user(user), method_of(name))(address(name, iso.public_id))
     # Only who began an upload can go on with it; verbs lead back to a page.
-    moves = name in POST_ONLY or (name, who) == ("resume", "teammate")
+    moves = name in POST_ONLY or (name, who) == ("resume", "teammate") or name == "source"
     spoken = {("file", "owner"): 422, ("file", "teammate"): 404}  # an empty form; not the teammate's upload
-    assert response.status_code == spoken.get((name, who), 302 if moves else 200)
+    status = 422 if name == "preflight" else 302 if moves else 200
+    assert response.status_code == spoken.get((name, who), status)
     if not moves:
         read(response)
 

@@ -72,7 +72,7 @@ def test_a_full_quota_is_said_beside_the_button(by_owner, account, zone_a):
     QuotaLimit.objects.create(account=account, max_isos=1)
     make_iso(account, {zone_a: "ready"})
     page = read(by_owner.get("/isos/upload/"))
-    (button,) = (node for node in page.by_id("upload-form").all("button") if node.attrs["type"] == "submit")
+    (button,) = (node for node in page.by_id("upload-form").all("button") if "primary" in node.attrs["class"])
     assert "disabled" in button.attrs
     assert page.by_id(button.attrs["aria-describedby"]).text().startswith("You have 1 of 1 ISO images.")
 
@@ -88,7 +88,7 @@ def test_the_script_learns_where_the_bytes_go(by_owner, owner, account, fields):
     make_version("Debian 13", "debian-13")
     more = {
         "os_version": "debian-13", "is_public": "on", "is_extractable": "on", "description": "For builds",
-        "expected_sha256": f"SHA256:{'AB' * 32}  debian.iso", "fingerprint": "c" * 64,
+        "checksum": f"SHA256:{'AB' * 32}  debian.iso", "fingerprint": "c" * 64,
     }  # fmt: skip
     response = post(by_owner, fields | more)
     assert response.status_code == 201
@@ -123,7 +123,7 @@ def test_the_script_learns_where_the_bytes_go(by_owner, owner, account, fields):
         ({"os_type": "dos"}, "os_type", "Select a valid choice."),
         ({"os_version": "freebsd-15"}, "os_version", "FreeBSD 15 is not a Linux version. Choose one that fits."),
         ({"os_version": "beos"}, "os_version", "That version is not in the list. Choose another."),
-        ({"expected_sha256": "abc"}, "expected_sha256", "A SHA-256 checksum has 64 characters, 0-9 and a-f."),
+        ({"checksum": "abc"}, "checksum", "A SHA-256 checksum has 64 characters, 0-9 and a-f."),
         ({"zone": "zone-b"}, "zone", "This zone takes no new images now. Choose another."),
         ({"zone": ""}, "zone", "Choose a zone."),
     ],
