@@ -16,7 +16,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from isos.actions import import_once, send_file
+from isos import local_files
+from isos.actions import import_once, import_path_once, send_file
 from isos.actions.delete_from_zones import cancel, delete_from_zones
 from isos.actions.import_url import import_url
 from isos.actions.start_upload import NewIso, start_upload
@@ -552,6 +553,32 @@ def test_a_killed_run_keeps_its_right_for_a_moment(broken_off, imported, file, p
     ran = imported(file)
     assert ran.err.count("another run of this command is sending it. Waiting.") == 1
     assert (ran.error, Replica.objects.get().state) == ("", ReplicaState.READY)
+
+
+def test_a_run_that_another_one_overtook_goes_on_with_it(broken_off, imported, file, monkeypatch):
+    broken_off()
+    before = import_path_once._before
+
+    def early(*arguments):
+        monkeypatch.setattr(import_path_once, "_before", before)
+        return None  # as it was before the other run wrote its rows
+
+    monkeypatch.setattr(import_path_once, "_before", early)
+    ran = imported(file)
+    assert (ran.error, Replica.objects.get().state) == ("", ReplicaState.READY)
+
+
+def test_two_runs_at_once_send_a_file_once(imported, file, monkeypatch):
+    expected = local_files.expected_sha256
+
+    def slow(*arguments):
+        monkeypatch.setattr(local_files, "expected_sha256", expected)
+        imported(file)
+        return expected(*arguments)
+
+    monkeypatch.setattr(local_files, "expected_sha256", slow)
+    assert "already there" in imported(file).out
+    assert Iso.objects.count() == Upload.objects.count() == 1
 
 
 def test_a_file_that_changed_meanwhile_is_not_mixed(broken_off, imported, file, zone_a):
