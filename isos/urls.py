@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from isos.views import detail, importing, listing, upload, verbs
+from isos.views import copying, detail, importing, listing, upload, verbs
 
 app_name = "isos"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("<uuid:public_id>/source/", importing.change_source, name="source"),
     path("<uuid:public_id>/rename/", verbs.rename_iso, name="rename"),
     path("<uuid:public_id>/os/", verbs.set_iso_os, name="set_os"),
+    path("<uuid:public_id>/copy/", copying.copy_iso, name="copy"),
     path("<uuid:public_id>/delete/", verbs.delete_iso, name="delete"),
     path("<uuid:public_id>/cancel/", verbs.cancel_iso, name="cancel"),
     path("<uuid:public_id>/retry/", verbs.retry_iso, name="retry"),

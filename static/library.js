@@ -1,6 +1,7 @@
 // The library's pages while they live: updates, announcements, the rename editor, the delete dialog.
 
 import { ask } from "./ask.js";
+import { refreshCopyForms } from "./copy.js";
 
 const live = () => document.getElementById("live");
 
@@ -35,6 +36,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   rememberFilters(ctx);
   closeDialog(ctx);
   refreshDeleteForms();
+  refreshCopyForms();
 });
 
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
@@ -166,6 +168,7 @@ document.addEventListener("click", (event) => {
 });
 
 refreshDeleteForms();
+refreshCopyForms();
 
 // --- copy to the clipboard --------------------------------------------------------------------
 

@@ -55,6 +55,10 @@ class ZoneLine:
         return bool(self.replica.iso.sha256) or (upload is not None and upload.offset >= upload.length)
 
     @property
+    def is_unfinished(self) -> bool:
+        return self.replica.state in UNFINISHED_REPLICA
+
+    @property
     def has_failed(self) -> bool:
         return self.replica.state == ReplicaState.FAILED
 
@@ -89,7 +93,16 @@ class Row:
 
     @property
     def can_cancel(self) -> bool:
-        return self.may_change and any(zone.state in UNFINISHED_REPLICA for zone in self.zones)
+        return self.may_change and any(zone.is_unfinished for zone in self.zones)
+
+    @property
+    def can_copy(self) -> bool:
+        return self.may_change and self.is_ready
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be used in some zone already: then only copies are on their way."""
+        return any(zone.state == ReplicaState.READY for zone in self.zones)
 
     @property
     def can_delete(self) -> bool:

@@ -122,10 +122,13 @@ def _what_goes(iso: Iso, replica: Replica) -> str:
 @require_POST
 @login_required
 def cancel_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Stop what is under way; nothing to stop is no error."""
+    """Stop what is under way, in the zone that is named or everywhere; nothing to stop is no error."""
     iso = queries.get_own_iso(user_of(request), public_id)
-    if cancel(Actor.of(request), iso):
-        messages.success(request, f"Cancelled “{iso.name}”. What was received is being removed.")
+    slug = request.POST.get("zone")
+    zones = [replica.zone for replica in iso.replicas.all() if replica.zone.slug == slug] if slug else None
+    if cancel(Actor.of(request), iso, zones):
+        where = f" in {zones[0]}" if zones else ""
+        messages.success(request, f"Cancelled “{iso.name}”{where}. What was received is being removed.")
     else:
         messages.info(request, "There was nothing left to cancel.")
     return go_back(request)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from tests.factories import make_iso
 from tests.web.conftest import HTMX, JSON, read
 
-OF_ONE = ["detail", "progress", "resume", "rename", "set_os", "source", "delete", "cancel", "retry", "file"]
+OF_ONE = ["detail", "progress", "resume", "rename", "set_os", "source", "copy", "delete", "cancel", "retry", "file"]
 PAGES = ["list", "upload", "check_name", "preflight"]
 POST_ONLY = ["preflight", "set_os", "cancel", "retry", "file"]
 GET_ONLY = ["list", "check_name", "detail", "progress", "resume"]
