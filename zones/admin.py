@@ -37,6 +37,7 @@ class ZoneAdmin(_ZoneModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "description", "position")}),
         ("State", {"fields": ("state", "state_reason")}),
+        ("Work", {"fields": ("max_operations",)}),
         ("Storage", {"fields": ("backend", "options", "new_secrets", "clear_secrets")}),
     )
 

@@ -54,7 +54,17 @@ class ZoneForm(_ZoneModelForm):
 
     class Meta:
         model = Zone
-        fields = ("name", "slug", "description", "state", "state_reason", "position", "backend", "options")
+        fields = (
+            "name",
+            "slug",
+            "description",
+            "state",
+            "state_reason",
+            "position",
+            "max_operations",
+            "backend",
+            "options",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

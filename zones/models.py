@@ -7,6 +7,7 @@ import os
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from encrypted_fields.fields import EncryptedTextField
@@ -42,6 +43,13 @@ class Zone(models.Model):
     backend = models.CharField(max_length=200, default=FILE_BACKEND)
     options = models.JSONField(default=dict, blank=True)
     secret_options = EncryptedTextField(default="", blank=True, null=True)  # the field stores "" as NULL
+    max_operations = models.PositiveSmallIntegerField(
+        "simultaneous operations",
+        null=True,
+        blank=True,
+        help_text="How many uploads are verified, imports fetched and copies made here at once. Empty means the "
+        "portal's default, 0 any number. Deletes never wait.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     # Since when the root of a zone on a directory bears the zone's marker: zones.stores.files.
     marked_at = models.DateTimeField(null=True, editable=False)
@@ -61,6 +69,16 @@ class Zone(models.Model):
     def queue(self) -> str:
         """The Celery queue of workers that stand beside this zone's storage."""
         return f"zone.{self.slug}"
+
+    @property
+    def light_queue(self) -> str:
+        """The queue of its deletes, which must not wait behind copies. No slug holds a dot."""
+        return f"{self.queue}.light"
+
+    @property
+    def operation_limit(self) -> int:
+        """How many operations may move bytes here at once; 0 means any number."""
+        return settings.ZONE_MAX_OPERATIONS if self.max_operations is None else self.max_operations
 
     def clean(self) -> None:
         """Refuse a storage entry that can't work, with the sentence at its field."""

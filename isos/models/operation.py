@@ -73,5 +73,10 @@ class Operation(models.Model):
         return f"{self.kind} {self.iso_name} ({self.state})"
 
     @property
+    def is_light(self) -> bool:
+        """Whether it only removes: quick, whatever the ISO's size, and never waiting for what moves bytes."""
+        return self.kind == self.Kind.DELETE or self.is_doomed
+
+    @property
     def is_active(self) -> bool:
         return self.state in ACTIVE_OPERATION

@@ -25,6 +25,7 @@ from django.utils import timezone
 from isos.errors import Cancelled, LeaseLost
 from isos.models import Operation, Replica
 from isos.operations import lease as leases
+from isos.operations import slots
 from isos.operations.needed import wake_deletes
 from isos.operations.queue import enqueue, send
 from isos.states import IllegalTransition, OperationState, ReplicaState
@@ -152,15 +153,16 @@ class Job:
 
 
 def run(operation_pk: int) -> None:
-    """Run the operation unless it is gone, not due or somebody else's."""
-    lease = leases.claim(operation_pk)
+    """Run the operation, or another one of its zone whose turn it is; nothing where there is none."""
+    lease = slots.claim(operation_pk)
     if lease is None:
         return
-    operation = Operation.objects.select_related("replica__iso", "replica__zone", "zone").get(pk=operation_pk)
+    operation = Operation.objects.select_related("replica__iso", "replica__zone", "zone").get(pk=lease.operation_pk)
     job = Job(operation, lease)
     try:
         _run(job)
         wake_deletes(operation)
+        slots.wake_next(operation)
     except LeaseLost:
         logger.warning("operation %s: lease lost, stopping", operation.public_id)
     except Exception:

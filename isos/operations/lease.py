@@ -25,12 +25,20 @@ MOST_ATTEMPTS = 30_000  # a delete may wait for its store for months; the column
 
 
 def claimable(now: datetime) -> Q:
-    """Operations that a worker may take at `now`: due ones, and those whose owner fell silent."""
-    due = Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
+    """Operations that a worker may take at `now`."""
+    return due(now) | silent(now)
+
+
+def due(now: datetime) -> Q:
+    """Those that wait and whose time has come."""
+    return Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
+
+
+def silent(now: datetime) -> Q:
+    """Those whose owner has not been heard of for a lease."""
     # An expiry that lies further ahead than any lease reaches was written by a wrong clock.
     longest = now + timedelta(seconds=2 * settings.OPERATION_LEASE_SECONDS)
-    silent = Q(lease_expires__lt=now) | Q(lease_expires__gt=longest)
-    return due | Q(silent, state=OperationState.RUNNING)
+    return Q(Q(lease_expires__lt=now) | Q(lease_expires__gt=longest), state=OperationState.RUNNING)
 
 
 def expiry() -> datetime:

@@ -31,33 +31,35 @@ def pump(job: Job, reader: BinaryIO, staged: StagedObject, feed: Feed) -> None:
     Raises SourceFailed where reading fails, and whatever `feed` and the staged object raise.
     """
     writer = _Writer(staged)
+    reached = {"bytes_done": staged.offset}
     free = deque(memoryview(bytearray(CHUNK_BYTES)) for _ in range(BUFFERS))
     written: deque[tuple[Future[None], memoryview]] = deque()
     with ThreadPoolExecutor(1, "copy-write") as writing, ThreadPoolExecutor(1, "copy-read") as reading:
         buffer = free.popleft()
         pending = reading.submit(_fill, reader, buffer)
-        while count := _read(job, pending):
+        while count := _read(job, pending, reached):
             if not free:
                 done, released = written.popleft()
-                job.result(done)
+                job.result(done, reached)
                 free.append(released)
             following = free.popleft()
             pending = reading.submit(_fill, reader, following)
             feed(buffer[:count])
+            reached["bytes_done"] += count
             written.append((writing.submit(writer.take, buffer[:count]), buffer))
             buffer = following
         for done, _ in written:
-            job.result(done)
-        job.result(writing.submit(writer.flush))
+            job.result(done, reached)
+        job.result(writing.submit(writer.flush), reached)
 
 
 def _fill(reader: BinaryIO, buffer: memoryview) -> int:
     return cast(int, reader.readinto(buffer))  # type: ignore[attr-defined]
 
 
-def _read(job: Job, pending: Future[int]) -> int:
+def _read(job: Job, pending: Future[int], reached: dict[str, int]) -> int:
     try:
-        return job.result(pending)
+        return job.result(pending, reached)
     except StoreError as trouble:
         raise SourceFailed(trouble) from trouble
 

@@ -41,8 +41,15 @@ def enqueue(replica: Replica, kind: Operation.Kind, *, doom: PortalError | None 
 def send(operation: Operation, *, delay: float = 0) -> None:
     """Tell the broker after commit. A broker that is away only delays: the sweep sends again."""
     Operation.objects.filter(pk=operation.pk).update(sent_at=timezone.now())
-    queue = operation.zone.queue if settings.ZONE_QUEUES else settings.CELERY_TASK_DEFAULT_QUEUE
-    transaction.on_commit(partial(_publish, operation.pk, queue, delay))
+    transaction.on_commit(partial(_publish, operation.pk, _queue_of(operation), delay))
+
+
+def _queue_of(operation: Operation) -> str:
+    """Deletes have a queue of their own: a worker that is full of copies would not hear of them."""
+    if settings.ZONE_QUEUES:
+        return operation.zone.light_queue if operation.is_light else operation.zone.queue
+    queue: str = settings.LIGHT_QUEUE if operation.is_light else settings.CELERY_TASK_DEFAULT_QUEUE
+    return queue
 
 
 def _publish(operation_pk: int, queue: str, delay: float) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from isos import audit
 from isos.models import Event, Operation, Replica, Upload
+from isos.operations import slots
 from isos.operations.lease import claimable
 from isos.operations.moves import move_upload
 from isos.operations.queue import enqueue, send
@@ -60,12 +61,13 @@ def sweep() -> dict[str, int]:
 
 
 def _resend() -> int:
-    """Operations that could run now and whose last message must be called lost."""
+    """Operations that could run now, a slot included, and whose last message must be called lost."""
     now = timezone.now()
     # A silent owner has eaten its message; one that merely waits may still be in a long queue.
     orphaned = Q(state=OperationState.RUNNING, sent_at__lt=now - timedelta(seconds=settings.OPERATION_LEASE_SECONDS))
     unheard = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_SECONDS))
-    lost = Operation.objects.filter(claimable(now)).filter(orphaned | unheard).select_related("zone")
+    turn = ~slots.NEEDS_SLOT | Q(pk__in=slots.startable())
+    lost = Operation.objects.filter(claimable(now), turn).filter(orphaned | unheard).select_related("zone")
     count = 0
     for operation in lost.order_by("created_at")[:BATCH]:
         send(operation)

@@ -16,7 +16,12 @@ import pytest
 from tests.running import alive, free_port, portal, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
-PROGRAMS = {"web": ("gunicorn",), "worker": ("celery", "worker"), "beat": ("celery", "beat")}
+PROGRAMS = {
+    "web": ("gunicorn",),
+    "worker": ("celery", "worker@%h"),
+    "light": ("celery", "light@%h"),
+    "beat": ("celery", "beat"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,7 @@ def test_what_is_for_the_owner_alone(running, name):
 
 
 def test_beat_reaches_the_worker_through_the_broker(running):
-    running.wait_for_line(r"^worker .*isos\.sweep\[.*succeeded")
+    running.wait_for_line(r"^light .*isos\.sweep\[.*succeeded")
 
 
 def test_no_warning_at_the_start(running):

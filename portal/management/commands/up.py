@@ -17,6 +17,10 @@ from portal.embedded import first_start, preflight, static, supervise
 from portal.environment import BASE_DIR, environment
 from zones.models import Zone
 
+_HEAVY = ["--hostname", "worker@%h", "--queues"]
+# Threads of one process are enough for what is quick, and cost less memory than a pool of processes.
+_LIGHT = ["--hostname", "light@%h", "--pool", "threads", "--concurrency", "2", "--queues"]
+
 
 class Command(BaseCommand):
     help = "Set up and run the whole portal on this machine: web, worker and beat. Ctrl-C stops it."
@@ -89,14 +93,12 @@ def _programs(address: preflight.Address) -> list[tuple[str, list[str], dict[str
     celery = [python, "-W", "ignore::UserWarning:celery.platforms", "-m", "celery", "--quiet"]
     level = ["--loglevel", settings.LOG_LEVEL]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]  # no other workers to talk to
+    worker = [*celery, "--app", "portal", "worker", *alone, *level]
     return [
         ("web", [python, "-m", "gunicorn", "-c", str(BASE_DIR / "portal" / "gunicorn_conf.py"), "portal.wsgi"], {}),
-        (
-            "worker",
-            [*celery, "--app", "portal", "worker", "--queues", ",".join(_queues()), *alone, *level],
-            # Every operation resumes from its rows after a kill, so a stop need not wait for hours of copying.
-            {"stopsignal": "KILL"},
-        ),
+        # Every operation resumes from its rows after a kill, so a stop need not wait for hours of copying.
+        ("worker", [*worker, *_HEAVY, _queues(settings.CELERY_TASK_DEFAULT_QUEUE, "queue")], {"stopsignal": "KILL"}),
+        ("light", [*worker, *_LIGHT, _queues(settings.LIGHT_QUEUE, "light_queue")], {"stopsignal": "KILL"}),
         ("beat", [*celery, "--app", "portal.beat", "beat", "--pidfile=", "--loglevel", "WARNING"], {}),
         (
             supervise.PLAIN,
@@ -106,7 +108,7 @@ def _programs(address: preflight.Address) -> list[tuple[str, list[str], dict[str
     ]
 
 
-def _queues() -> list[str]:
-    """Zones that are made later have their work in `portal` too, unless ZONE_QUEUES parts them."""
-    zones = [zone.queue for zone in Zone.objects.all()] if settings.ZONE_QUEUES else []
-    return ["portal", *zones]
+def _queues(common: str, own: str) -> str:
+    """Zones that are made later have their work in the common one too, unless ZONE_QUEUES parts them."""
+    zones = [getattr(zone, own) for zone in Zone.objects.all()] if settings.ZONE_QUEUES else []
+    return ",".join([common, *zones])
