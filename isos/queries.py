@@ -5,6 +5,7 @@ What a user may not see does not exist for him: the getters raise Http404.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -80,6 +81,12 @@ def get_own_iso(user: User, public_id: UUID) -> Iso:
     if not may_change(user, iso):
         raise Http404
     return iso
+
+
+def get_own_isos(user: User, public_ids: Collection[UUID]) -> list[Iso]:
+    """Those of the named ISOs that `user` may change, newest first; the others are left out."""
+    isos = Iso.objects.filter(account=user.account_id, public_id__in=public_ids)
+    return list(isos.select_related("account", "os_version").prefetch_related(_replicas()))
 
 
 def get_upload(user: User, public_id: UUID) -> Upload:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from isos.views import copying, detail, importing, listing, upload, verbs
+from isos.views import bulk, copying, detail, importing, listing, upload, verbs
 
 app_name = "isos"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("upload/", upload.upload_form, name="upload"),
     path("upload/check-name/", upload.check_name, name="check_name"),
     path("preflight/", importing.check_address, name="preflight"),
+    path("bulk/copy/", bulk.bulk_copy, name="bulk_copy"),
+    path("bulk/delete/", bulk.bulk_delete, name="bulk_delete"),
     path("<uuid:public_id>/", detail.iso_detail, name="detail"),
     path("<uuid:public_id>/progress/", upload.progress, name="progress"),
     path("<uuid:public_id>/resume/", upload.resume, name="resume"),

@@ -8,8 +8,10 @@ export function refreshCopyForms() {
 }
 
 function refresh(form) {
-  const count = form.querySelectorAll('[name="zones"]:checked:not(:disabled)').length;
-  const needed = count * Number(form.dataset.bytes);
+  const ticked = [...form.querySelectorAll('[name="zones"]:checked:not(:disabled)')];
+  const count = ticked.length;
+  // One ISO takes the same in every zone; of several, each zone may lack others.
+  const needed = ticked.reduce((sum, zone) => sum + Number(zone.dataset.bytes ?? form.dataset.bytes), 0);
   const free = Number(form.dataset.free);
   const total = form.querySelector("[data-copy-total]");
   const zones = `${count} ${count === 1 ? "zone" : "zones"}`;

@@ -1,6 +1,7 @@
 // The library's pages while they live: updates, announcements, the rename editor, the delete dialog.
 
 import { ask } from "./ask.js";
+import { clearSelection, keepSelection } from "./bulk.js";
 import { refreshCopyForms } from "./copy.js";
 
 const live = () => document.getElementById("live");
@@ -37,6 +38,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   closeDialog(ctx);
   refreshDeleteForms();
   refreshCopyForms();
+  keepSelection();
 });
 
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
@@ -130,7 +132,10 @@ document.addEventListener("htmx:confirm", (event) => {
 // --- delete -----------------------------------------------------------------------------------
 
 function closeDialog(ctx) {
-  if (ctx.response?.status < 400) ctx.sourceElement.closest("dialog")?.close();
+  const dialog = ctx.response?.status < 400 && ctx.sourceElement.closest("dialog");
+  if (!dialog) return;
+  dialog.close();
+  clearSelection(); // what was asked for is done
 }
 
 function refreshDeleteForms() {
@@ -143,7 +148,8 @@ function refreshDelete(form) {
   const ticked = zones.filter((zone) => zone.checked);
   const copies = zones.filter((zone) => "holdsCopy" in zone.dataset);
   const takesLast = copies.length > 0 && copies.every((zone) => zone.checked);
-  form.querySelector("[data-last-copy]").dataset.shown = takesLast ? "yes" : "no";
+  const warning = form.querySelector("[data-last-copy]"); // of one ISO; for several it is said as a rule
+  if (warning) warning.dataset.shown = takesLast ? "yes" : "no";
   const names = new Intl.ListFormat("en-GB").format(ticked.map((zone) => zone.dataset.zoneName));
   form.querySelector("[data-from-zones]").textContent = names ? ` from ${names}` : "";
   const all = form.querySelector("[data-select-all]");

@@ -1,6 +1,5 @@
 """Copy ISO and delete per zone in a browser, with real stores and real copies."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def test_copy_by_keyboard_and_follow_it_live(open_browser, worker, owner, iso, z
 def test_one_zone_fails_alone_and_is_tried_again(open_browser, worker, owner, iso, zone_b, zone_c, settings, image):
     settings.OPERATION_MAX_ATTEMPTS = 1
     location = Path(zone_b.options["location"])
-    os.rename(location, f"{location}.away")  # its disk is not mounted
+    away = location.rename(f"{location}.away")  # its disk is not mounted
     page = open_browser(owner)
     open_popup(page, iso)
     page.get_by_label("zone-b").check()
@@ -106,7 +105,7 @@ def test_one_zone_fails_alone_and_is_tried_again(open_browser, worker, owner, is
     chip(page, zone_b, "failed").wait_for(timeout=20_000)
     page.locator("[data-error-zone=zone-b]").get_by_text("can't be reached right now").wait_for()
     look(page, "copy failed in one zone")
-    os.rename(f"{location}.away", location)
+    away.rename(location)
     page.get_by_role("button", name="zone-b failed").click()
     chip(page, zone_b, "ready").wait_for(timeout=20_000)
     assert [path.read_bytes() for path in files_of(zone_b)] == [image]
@@ -138,3 +137,54 @@ def test_delete_in_one_zone_of_three_then_in_all(open_browser, worker, owner, is
     until(page, "document.getElementById('announce').textContent.includes('Debian was deleted')")
     assert [len(files_of(zone)) for zone in (zone_a, zone_b, zone_c)] == [0, 0, 0]
     assert not Iso.objects.exists()
+
+
+def test_several_at_once(open_browser, account, owner, zone_a, zone_b):
+    for name in ("Debian", "FreeBSD", "Ubuntu"):
+        make_iso(account, {zone_a: "ready"}, name, size=GB)
+    make_iso(account, {zone_b: "verifying"}, "Moving", user=owner)  # so that the list is polled
+    page = open_browser(owner)
+    page.goto("/isos/")
+    bar = page.locator("#bulk")
+    assert bar.is_hidden()
+    page.get_by_label("Select Debian").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Select Ubuntu").check()
+    assert bar.inner_text().startswith("2 selected")
+    with page.expect_response("**/isos/"):
+        pass  # the list was replaced
+    until(page, "document.querySelectorAll('[name=iso]:checked').length === 2")
+    look(page, "bulk")
+    bar.get_by_role("button", name="Copy ISO").click()
+    page.get_by_role("dialog").get_by_label("zone-b").check()
+    assert page.locator("[data-copy-total]").inner_text() == "1 zone · 2.00 GB of 96.3 GB free"
+    look(page, "bulk copy")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.get_by_text("Copying 2 images.").wait_for()
+    assert {one.iso_name for one in Operation.objects.filter(kind="copy")} == {"Debian", "Ubuntu"}
+    assert bar.is_hidden()
+    page.get_by_label("Select FreeBSD").check()
+    page.get_by_label("Select Moving").check()
+    bar.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Select all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    page.locator("#confirmation-error").wait_for()
+    page.complaints.expect("422")
+    look(page, "bulk delete")
+    page.get_by_label("Type confirm to delete").fill("confirm")
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("Deleting 2 images.").wait_for()
+    assert Operation.objects.filter(kind="delete").count() == 1, "the other one's job stops first"
+
+
+def test_several_at_once_on_a_phone_without_script(open_browser, account, owner, zone_a, zone_b):
+    for name in ("Debian", "FreeBSD"):
+        make_iso(account, {zone_a: "ready"}, name, size=GB)
+    page = open_browser(owner, width=390, javascript=False)
+    page.goto("/isos/")
+    page.get_by_label("Select Debian").check()
+    page.locator("#bulk").get_by_role("button", name="Copy ISO").click()
+    page.get_by_label("zone-b").check()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    assert page.get_by_text("Copying 1 image.").is_visible()

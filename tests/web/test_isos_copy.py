@@ -111,7 +111,9 @@ def test_who_sees_the_button(by_owner, as_user, stranger, account, owner, zone_a
     links = [link.attrs["aria-label"] for link in read(by_owner.get("/isos/")).all("a") if "aria-label" in link.attrs]
     assert "Copy ISO Ready" in links
     assert "Copy ISO Moving" not in links
-    assert "Copy ISO" not in read(as_user(stranger).get("/isos/")).text()
+    theirs = read(as_user(stranger).get("/isos/"))
+    assert not [link for link in theirs.all("a") if "copy/" in link.attrs.get("href", "")]
+    assert not find(theirs, name="iso"), "nor can they be selected"
     assert "Copy ISO" in read(by_owner.get(ready.get_absolute_url())).text()
     assert "Copy ISO" not in read(by_owner.get(moving.get_absolute_url())).text()
 
