@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, register
 from isos.fetching.policy import denied
 from portal.kernel.errors import PortalError
 
+MOST_CONNECTIONS = 16
 _TIMES = ("CONNECT_SECONDS", "READ_SECONDS", "SLOW_SECONDS", "CHECK_SECONDS", "CHECKSUM_SECONDS")
 
 
@@ -110,4 +111,18 @@ def check_times(**_: Any) -> list[CheckMessage]:
         )
         for name in _TIMES
         if not (value := getattr(settings, f"IMPORT_{name}")) > 0
+    ]
+
+
+@register()
+def check_connections(**_: Any) -> list[CheckMessage]:
+    """isos.E005: at least one connection, and not so many that mirrors shut the portal out."""
+    if 1 <= settings.IMPORT_CONNECTIONS <= MOST_CONNECTIONS:
+        return []
+    return [
+        Error(
+            f"IMPORT_CONNECTIONS is {settings.IMPORT_CONNECTIONS}. It must be between 1 and {MOST_CONNECTIONS}.",
+            hint="Set it to 1 to fetch over one connection alone, or remove it to get the built-in default.",
+            id="isos.E005",
+        )
     ]

@@ -284,9 +284,9 @@ CELERY_BEAT_SCHEDULE = {
 # --- import from URL ------------------------------------------------------------------
 
 
-def _entries(name: str) -> list[str]:
-    """Comma-separated, with spaces or without."""
-    return [entry.strip() for entry in env.list(name, default=[]) if entry.strip()]
+def _stripped(entries: list[str]) -> list[str]:
+    """Operators write a space after the comma, or a comma after the last entry."""
+    return [entry.strip() for entry in entries if entry.strip()]
 
 
 def _ports(texts: list[str]) -> list[int]:
@@ -311,9 +311,9 @@ def _networks(networks: list[str]) -> list[str]:
     return networks
 
 
-IMPORT_ALLOWED_NETWORKS = _networks(_entries("IMPORT_ALLOWED_NETWORKS"))
-IMPORT_PORTS = _ports(_entries("IMPORT_PORTS"))
-IMPORT_DENIED_HOSTS = _entries("IMPORT_DENIED_HOSTS")
+IMPORT_ALLOWED_NETWORKS = _networks(_stripped(env.list("IMPORT_ALLOWED_NETWORKS", default=[])))
+IMPORT_PORTS = _ports(_stripped(env.list("IMPORT_PORTS", default=[])))
+IMPORT_DENIED_HOSTS = _stripped(env.list("IMPORT_DENIED_HOSTS", default=[]))
 IMPORT_PROXY = env.str("IMPORT_PROXY", default="")
 IMPORT_CA_FILE = env.str("IMPORT_CA_FILE", default="")
 IMPORT_CONNECTIONS = env.int("IMPORT_CONNECTIONS", default=4)

@@ -8,6 +8,8 @@
     answers     what an HTTP answer says: length, ranges, validators, names, refusals
     locations   share links and object addresses that stand for a download
     source      HttpSource: a download that can be gone on with
+    segments    one content over several connections at once, in order
+    widening    how many connections help
     preflight   the verdict on an address before anything is fetched
     checksums   digests and checksum files
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import transaction
 
 from isos.fetching import checksums
 from isos.fetching.answers import file_name
 from isos.fetching.checksums import Published
-from isos.fetching.errors import Broken, FetchError, SourceChanging
+from isos.fetching.errors import Broken, Busy, FetchError, SourceChanging
 from isos.fetching.guard import Fetcher
 from isos.fetching.locations import download_address
 from isos.fetching.source import Body, HttpSource, Version
 from isos.fetching.urls import parse
+from isos.fetching.widening import WideBody, can_widen
 from isos.models import Iso, Operation, Replica, UrlImport
 from isos.operations.engine import Job
 from isos.operations.verifying import Expected
@@ -78,6 +81,7 @@ class Transfer:
         self._flushed = staged.offset
         self._furthest = staged.offset
         self._failures = 0
+        self._connections = settings.IMPORT_CONNECTIONS
 
     def __enter__(self) -> Transfer:
         return self
@@ -124,19 +128,30 @@ class Transfer:
             return True
         try:
             body = self._waiting(lambda: self._source.open(self.staged.offset, self._version()))
-            try:
+            with self._line(body) as line:
                 self._begin(body)
-                self._pump(body)
-            finally:
-                if not self._pending.done():
-                    self._fetcher.abort()  # closing would wait for the read under way
-                body.close()
+                self._pump(line)
             if self._import.size is not None and self.staged.offset < self._import.size:
                 raise Broken  # an honest server may send less than was asked for
         except FetchError as error:
+            if isinstance(error, Busy):
+                self._connections = 1
             self._pause_after(error)
             return False
         return True
+
+    @contextmanager
+    def _line(self, body: Body) -> Iterator[Body | WideBody]:
+        """The body over as many connections as help; the next one tries no more than that."""
+        line = WideBody(self._source, self._fetcher, body, self._connections) if can_widen(body) else body
+        try:
+            yield line
+        finally:
+            if isinstance(line, WideBody):
+                self._connections = line.useful_connections
+            if not self._pending.done():
+                self._fetcher.abort()  # closing would wait for the read under way
+            line.close()
 
     def _version(self) -> Version:
         return Version(self._import.size, self._import.validator)
@@ -218,7 +233,7 @@ class Transfer:
 
     # --- bytes ------------------------------------------------------------------------
 
-    def _pump(self, body: Body) -> None:
+    def _pump(self, body: Body | WideBody) -> None:
         """One thread reads ahead from the line, this one hashes and writes."""
         now, following = memoryview(bytearray(CHUNK_BYTES)), memoryview(bytearray(CHUNK_BYTES))
         self._pending = self._threads.submit(body.readinto, now)

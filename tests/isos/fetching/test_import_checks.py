@@ -100,6 +100,12 @@ def test_times_above_zero(settings, name, value):
     assert f"IMPORT_{name} is {value}." in found()["isos.E004"].msg
 
 
+@pytest.mark.parametrize(("count", "fine"), [(0, False), (-1, False), (1, True), (16, True), (17, False)])
+def test_connections(settings, count, fine):
+    settings.IMPORT_CONNECTIONS = count
+    assert ("isos.E005" not in found()) is fine
+
+
 def check(tmp_path, **environment):
     """`manage.py check` as an operator runs it."""
     own = {"PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path), "SECRET_KEY": "k" * 64}
