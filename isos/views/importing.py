@@ -16,6 +16,7 @@ from isos.actions.import_url import import_url
 from isos.actions.replace_source import replace_source
 from isos.audit import Actor
 from isos.fetching import preflight
+from isos.fetching.places import Places
 from isos.fetching.preflight import Preflight
 from isos.forms import ImportForm, SourceForm
 from isos.models import Iso, Replica, UrlImport
@@ -28,6 +29,9 @@ from portal.kernel.text import human_bytes
 from quotas import rates, reservations
 from quotas.models import Reservation
 from quotas.usage import limits_of, overview
+
+# A quarter of the web process may wait for others' servers; one account for two of them at a time.
+_places = Places(total=max(1, settings.WEB_THREADS // 4), each=2)
 
 
 def begin_import(request: HttpRequest, form: ImportForm) -> Iso | None:
@@ -110,9 +114,13 @@ def _typed_source(user: User, replica: Replica) -> dict[str, str]:
 
 
 def look_at(account: Account, url: str) -> Preflight:
-    """The verdict on `url`, counted against the account's checks. Raises TooOften, FetchError or ContentRefused."""
-    rates.spend(account, "url_check", limit=settings.IMPORT_CHECKS_PER_MINUTE, seconds=60)
-    return preflight.check(url, limit=limits_of(account).max_iso_bytes)
+    """The verdict on `url`, counted against the account's checks.
+
+    Raises TooOften, NoPlace, FetchError or ContentRefused.
+    """
+    with _places.take(account.pk):
+        rates.spend(account, "url_check", limit=settings.IMPORT_CHECKS_PER_MINUTE, seconds=60)
+        return preflight.check(url, limit=limits_of(account).max_iso_bytes)
 
 
 def _verdict(account: Account, found: Preflight) -> dict[str, object]:

@@ -17,6 +17,7 @@ from isos.actions.replace_file import replace_file
 from isos.actions.start_upload import start_upload
 from isos.audit import Actor
 from isos.errors import ContentRefused, NameTaken
+from isos.fetching.places import NoPlace
 from isos.forms import FileForm, ImportForm, RenameForm, UploadForm
 from isos.models import Upload
 from isos.views.importing import begin_import
@@ -164,6 +165,6 @@ def _addresses(upload: Upload) -> dict[str, str]:
 def _field_of(error: PortalError, form: UploadForm | ImportForm) -> str | None:
     """The form field that an action's error belongs to; the content's own is where it comes from."""
     field = error.field
-    if field == "file" or isinstance(error, ContentRefused | TooOften):
+    if field == "file" or isinstance(error, ContentRefused | TooOften | NoPlace):
         field = "url" if isinstance(form, ImportForm) else "size"
     return field if field in form.fields else None

@@ -4,8 +4,10 @@ import hashlib
 
 import pytest
 
+from isos.fetching.places import NoPlace, Places
 from isos.models import Iso, Operation, UrlImport
 from isos.states import OperationState, ReplicaState
+from isos.views import importing
 from quotas.models import QuotaLimit, RateUse, Reservation
 from tests import media
 from tests.factories import MB, make_iso
@@ -141,6 +143,26 @@ def test_no_more_checks_than_the_account_may_have(by_owner, as_user, teammate, s
     assert len(mirror.requests) == asked
     assert not Iso.objects.exists()
     assert check(as_user(stranger), mirror.url(), **JSON).status_code == 200, "another account's own"
+
+
+def test_silent_servers_do_not_take_the_portal_from_everybody(by_owner, as_user, stranger, mirror, fields, owner):
+    with importing._places.take(owner.account.pk), importing._places.take(owner.account.pk):
+        answer = check(by_owner, mirror.url(), **JSON)
+        assert (answer.status_code, answer["Retry-After"]) == (429, "5")
+        assert messages(answer)["url"].startswith("Many addresses are being checked right now.")
+        assert "Many addresses" in messages(post(by_owner, fields))["url"]
+        assert not mirror.requests
+        assert check(as_user(stranger), mirror.url(), **JSON).status_code == 200, "another account has its own"
+    assert check(by_owner, mirror.url(), **JSON).status_code == 200, "the places are free again"
+
+
+def test_places_are_bounded_together_too():
+    places = Places(total=3, each=2)
+    with places.take(1), places.take(2), places.take(3), pytest.raises(NoPlace), places.take(4):
+        pass
+    with places.take(4), places.take(4), pytest.raises(NoPlace), places.take(4):
+        pass
+    assert not places._taken, "nobody is remembered"
 
 
 def test_without_script_the_form_comes_back_as_it_was_filled_in(by_owner, zone_a, zone_b, mirror):
