@@ -27,8 +27,9 @@ MAX_NAME = 255
 MAX_VALIDATOR = 255
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
-_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE | re.DOTALL)
-_PASSWORD_FIELD = re.compile(rb"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
+# Patterns that meet a stranger's bytes: none may take longer than a few looks at each of them.
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
+_PASSWORD_FIELD = re.compile(rb"<input[^<>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 _SIGN_IN_WORDS = re.compile(
     r"(?:^|[/._-])(?:login|log-in|signin|sign-in|sso|saml2?|oauth2?|auth|accounts)(?:[/._-]|$)", re.I
 )
@@ -135,8 +136,16 @@ def is_other(kept: str, headers: Headers) -> bool:
 
 def file_name(headers: Headers, url: str) -> str:
     """The name that the server gives the file, else the last part of the path. Data only, never a path."""
-    _, parameters = parse_header_parameters(headers.get("Content-Disposition", "")[:2000])
-    return plain_name(parameters.get("filename", "")) or plain_name(parse(url).file_name)
+    return plain_name(_attached_name(headers)) or plain_name(parse(url).file_name)
+
+
+def _attached_name(headers: Headers) -> str:
+    """The name in Content-Disposition; empty where there is none that can be read."""
+    try:
+        _, parameters = parse_header_parameters(headers.get("Content-Disposition", "")[:2000])
+    except (ValueError, TypeError, LookupError):  # unknown charsets, parts numbered at random
+        return ""
+    return str(parameters.get("filename", ""))
 
 
 def plain_name(text: str) -> str:
@@ -146,7 +155,10 @@ def plain_name(text: str) -> str:
 
 
 def is_web_page(first_bytes: bytes) -> bool:
-    return bool(_HTML.match(first_bytes[:4096].lstrip(b"\xef\xbb\xbf")))
+    rest = first_bytes[:4096].lstrip(b"\xef\xbb\xbf").lstrip()
+    while rest.startswith(b"<!--"):
+        rest = rest[4:].partition(b"-->")[2].lstrip()
+    return bool(_HTML.match(rest))
 
 
 def is_sign_in(url: str, first_bytes: bytes) -> bool:

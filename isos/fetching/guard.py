@@ -130,12 +130,14 @@ class Fetcher:
 
     def _following(self, response: requests.Response, target: Target) -> str | None:
         """Where a redirect leads; None for any other answer."""
-        location = self._session.get_redirect_target(response) if response.status_code in _REDIRECTS else None
-        if not location:
+        if response.status_code not in _REDIRECTS:
             return None
         try:
+            location = self._session.get_redirect_target(response)
+            if not location:
+                return None
             following = urljoin(target.url, location)
-        except ValueError:  # half a bracket, say
+        except ValueError:  # half a bracket, say, or bytes that are no text
             response.close()
             raise RedirectProblem(
                 "This address leads on to one that does not exist. Use the file's own address."

@@ -1,6 +1,7 @@
 """Import from a web address: the check, the form's answers, progress, another address, and what the pages tell."""
 
 import hashlib
+import time
 
 import pytest
 
@@ -113,6 +114,51 @@ def test_a_wrong_address_is_explained(by_owner, mirror, path, code, sentence):
     assert error["message"].startswith(sentence)
     fragment = read(check(by_owner, mirror.url(path), **HTMX), 422)
     assert sentence in fragment.by_id("url-error").text()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!---->" * 24 + b"x",  # how many ways are there to part it into comments?
+        b"<!doctype html>" + b"<input" * 10_000,
+        b"<!doctype html>" + b"<input" * 5_000 + b"type" + b" " * 30_000,
+    ],
+    ids=["comments", "inputs", "inputs and spaces"],
+)
+def test_a_page_that_is_made_to_be_hard_to_read_holds_nobody_up(by_owner, mirror, page):
+    """Matching lets no other thread run: what took seconds here took them from everybody."""
+    mirror.routes["/hard"] = lambda request: request.answer(page)
+    began = time.process_time()
+    assert check(by_owner, mirror.url("/hard"), **JSON).status_code == 422
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "attachment; filename*=nothing''image.iso",
+        "attachment; filename*=idna''image.iso",
+        "attachment; filename*0*=a''b; filename*1=c; filename*=d",
+        "attachment; filename=\x00",
+    ],
+)
+def test_a_name_that_can_not_be_read_is_none(by_owner, fields, mirror, image, said):
+    mirror.routes["/image.iso"] = File(image, headers={"Content_Disposition": said})
+    answer = check(by_owner, mirror.url(), **JSON)
+    assert (answer.status_code, answer.json()["file_name"]) == (200, "image.iso")
+    imported(by_owner, fields, image)
+
+
+@pytest.mark.parametrize("location", ["/\udcff", "http://[::1", "//", "\udcc3\udca4"])
+def test_a_redirect_to_what_is_no_address(by_owner, mirror, location):
+    def answer(request):
+        request.send(b"HTTP/1.1 302 Found\r\nLocation: " + location.encode("utf-8", "surrogateescape"))
+        request.send(b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    mirror.routes["/leads"] = answer
+    said = check(by_owner, mirror.url("/leads"), **JSON)
+    assert said.status_code == 422
+    assert messages(said)["url"]
 
 
 @pytest.mark.parametrize("url", ["", "image.iso", "ftp://example.org/a.iso", "http://127.0.0.1/image.iso"])
