@@ -14,8 +14,10 @@ from isos import audit
 from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload, UrlImport
 from isos.operations.queue import send
 from isos.states import OperationState
+from isos.zone_admin import ZoneWithHealthAdmin
 from portal.assets import OS_ICONS
 from portal.kernel.text import human_bytes
+from zones.models import Zone
 
 if TYPE_CHECKING:
     OsVersionModelAdmin = admin.ModelAdmin[OsVersion]
@@ -214,3 +216,8 @@ class EventAdmin(ReadOnly, EventModelAdmin):
     list_select_related = ("account",)
     search_fields = ("iso_name", "iso_ref", "actor_name", "address")
     date_hierarchy = "created_at"
+
+
+# The zones' pages with what is in them. Registered from here, because zones can't import isos.
+admin.site.unregister(Zone)
+admin.site.register(Zone, ZoneWithHealthAdmin)

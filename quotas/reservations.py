@@ -44,6 +44,7 @@ __all__ = [
     "TooManyUploads",
     "Usage",
     "check",
+    "correct",
     "is_held",
     "limits_of",
     "lock_accounts",
@@ -72,13 +73,19 @@ def reserve(
     )
 
 
-def reserve_copies(account: Account, *, iso_ref: UUID, replica_refs: Iterable[UUID], size: int) -> None:
-    """Hold `size` bytes for each of the new replicas of one ISO, or for none: then raises OverQuota."""
+def reserve_copies(
+    account: Account, *, iso_ref: UUID, replica_refs: Iterable[UUID], size: int, beyond_limits: bool = False
+) -> None:
+    """Hold `size` bytes for each of the new replicas of one ISO, or for none: then raises OverQuota.
+
+    `beyond_limits` is an operator's word: it counts, but nothing stops it.
+    """
     refs = list(replica_refs)
     lock_accounts([account])
-    limits = limits_of(account)
-    _check_size(limits, size)
-    _check_storage(limits, usage_of(account), size, 0, copies=len(refs))
+    if not beyond_limits:
+        limits = limits_of(account)
+        _check_size(limits, size)
+        _check_storage(limits, usage_of(account), size, 0, copies=len(refs))
     Reservation.objects.bulk_create(
         Reservation(account=account, iso_ref=iso_ref, replica_ref=ref, bytes=size, source=Reservation.Source.COPY)
         for ref in refs
@@ -113,6 +120,23 @@ def settle(replica_ref: UUID) -> None:
     _require_transaction()
     held = Reservation.objects.filter(replica_ref=replica_ref, state=Reservation.State.HELD)
     held.update(state=Reservation.State.USED)
+
+
+def correct(
+    account: Account, *, iso_ref: UUID, replica_ref: UUID, size: int, source: Reservation.Source, is_used: bool
+) -> None:
+    """Make the reservation say what is there, whatever was written before and whatever the limits are. Idempotent.
+
+    For the care of operators, where rows disagree: bytes that are stored count. `source` matters only where there is
+    no reservation yet, and what is used stays used.
+    """
+    _require_size(size)
+    lock_accounts([account])
+    state = {"state": Reservation.State.USED} if is_used else {}
+    if not Reservation.objects.filter(replica_ref=replica_ref).update(bytes=size, **state):
+        Reservation.objects.create(
+            account=account, iso_ref=iso_ref, replica_ref=replica_ref, bytes=size, source=source, **state
+        )
 
 
 def release(replica_ref: UUID) -> None:

@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from zones.forms import ZoneForm
-from zones.health import mark_zone, probe_zone
+from zones.health import check_zone, mark_zone
 from zones.models import Zone
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class ZoneAdmin(_ZoneModelAdmin):
     @admin.action(description="Test connection", permissions=["change"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Zone]) -> None:
         for zone in queryset:
-            probe = probe_zone(zone)
-            level = messages.SUCCESS if probe.ok else messages.ERROR
-            self.message_user(request, f"{zone.name}: {probe.message}", level)
+            check = check_zone(zone)
+            level = messages.SUCCESS if check.ok else messages.ERROR
+            self.message_user(request, f"{zone.name}: {check.sentence}", level)
 
     def get_urls(self) -> list[URLPattern]:
         test = path("<int:pk>/test/", self.admin_site.admin_view(self.test_view), name="zones_zone_test")

@@ -1,15 +1,15 @@
-"""Does a zone's storage work, now?"""
+"""Does a zone's storage work, now? And what did the last look say?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
 
+from django.utils import timezone
+
+from zones.models import Zone, ZoneCheck
 from zones.stores import open_store
 from zones.stores.base import Probe, StoreError
 from zones.stores.probing import in_words
-
-if TYPE_CHECKING:
-    from zones.models import Zone
 
 
 def mark_zone(zone: Zone) -> str:
@@ -27,3 +27,18 @@ def probe_zone(zone: Zone) -> Probe:
         return open_store(zone).probe()
     except StoreError as error:
         return Probe(False, in_words(error))
+
+
+def check_zone(zone: Zone) -> ZoneCheck:
+    """`probe_zone`, timed and kept as the zone's last check. Never raises a store error."""
+    began = time.monotonic()
+    probe = probe_zone(zone)
+    found = {
+        "checked_at": timezone.now(),
+        "milliseconds": round((time.monotonic() - began) * 1000),
+        "ok": probe.ok,
+        "sentence": probe.message,
+        "free_bytes": probe.free_bytes,
+    }
+    check, _ = ZoneCheck.objects.update_or_create(zone=zone, defaults=found)
+    return check

@@ -111,6 +111,20 @@ class Zone(models.Model):
             ) from None
 
 
+class ZoneCheck(models.Model):
+    """What the last test of a zone's storage found. Written by zones.health only."""
+
+    zone = models.OneToOneField(Zone, on_delete=models.CASCADE, related_name="last_check")
+    checked_at = models.DateTimeField()
+    milliseconds = models.PositiveIntegerField(help_text="How long writing, reading and deleting took together.")
+    ok = models.BooleanField()
+    sentence = models.TextField(help_text="For administrators.")
+    free_bytes = models.BigIntegerField(null=True, help_text="Empty where the storage can't tell.")
+
+    def __str__(self) -> str:
+        return f"{self.zone}: {self.sentence}"
+
+
 def _resolve(key: str, value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith("env:"):
         return value
