@@ -21,6 +21,7 @@ class Proxy:
         self.cut_answer_after: int | None = None  # bytes of the next answers that still pass
         self.lose_answer_to: bytes | None = None  # the request arrives, its answer does not
         self.cuts = 0
+        self._counting = threading.Lock()
         self._connections: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -55,15 +56,13 @@ class Proxy:
         return False
 
     def _pass_on(self, client: socket.socket, data: bytes) -> bool:
-        if self.cut_answer_after is None:
-            client.sendall(data)
-            return True
-        client.sendall(data[: self.cut_answer_after])
-        self.cut_answer_after -= len(data)
-        if self.cut_answer_after > 0:
-            return True
-        self.cut_answer_after = None
-        return False
+        with self._counting:  # of one connection only, where there are several
+            passes, left = data, self.cut_answer_after
+            if left is not None:
+                passes = data[:left]
+                self.cut_answer_after = left - len(data) if left > len(data) else None
+        client.sendall(passes)
+        return left is None or left > len(data)
 
     def go_down(self) -> None:
         """Break every connection and take no new ones."""

@@ -23,8 +23,10 @@ from tests.contracts.pattern import pattern
 from tests.s3 import client
 from tests.tools.proxy import proxy
 from zones.stores.base import ObjectMissing, StagedBusy, StoreError, StoreFull, StoreRefused, StoreUnreachable
+from zones.stores.s3_ahead import AT_ONCE
 from zones.stores.s3_errors import _of_answer
 from zones.stores.s3_manifest import ManifestFile
+from zones.stores.s3_reader import LAST_WINDOW
 from zones.stores.s3_staged import MIB, PART_BYTES, part_bytes
 
 pytestmark = pytest.mark.services
@@ -411,6 +413,62 @@ def test_a_server_that_is_gone_for_good_is_unreachable(spec):
     with proxy(spec.options["endpoint_url"]) as network:
         store = changed(spec, endpoint_url=network.url)
         with store.open(KEY) as reader:
+            network.go_down()
+            with pytest.raises(StoreUnreachable):
+                reader.read()
+
+
+def test_reading_it_whole_asks_for_several_pieces_at_once(spec):
+    content = pattern(0, 60 * MIB + 5)
+    put(spec.open(), KEY, content)
+    store = changed(spec, region_name="counted")
+    seen, together = [], threading.Barrier(AT_ONCE)
+
+    def note(params, **kwargs):
+        first, last = params["Range"].removeprefix("bytes=").split("-")
+        seen.append(int(last) - int(first) + 1)
+        pieces = sum(length > LAST_WINDOW for length in seen)
+        if pieces and pieces <= AT_ONCE:
+            together.wait(20)  # breaks where they are asked for one after the other
+
+    store.client.meta.events.register("provide-client-params.s3.GetObject", note)
+    with store.open(KEY) as reader:
+        start = b"".join(reader.read(MIB) for _ in range(7))
+        assert sum(length > LAST_WINDOW for length in seen) <= AT_ONCE + 1  # a reader that rests holds no more
+        assert start + reader.read() == content
+    assert sum(seen) == len(content)  # nothing twice
+
+
+def test_a_piece_that_breaks_is_asked_for_again(spec):
+    content = pattern(0, 80 * MIB)  # of which at most 40 are on their way when the rule is set
+    put(spec.open(), KEY, content)
+    with proxy(spec.options["endpoint_url"]) as network:
+        store = changed(spec, endpoint_url=network.url)
+        with store.open(KEY) as reader:
+            start = b"".join(reader.read(MIB) for _ in range(7))
+            network.cut_answer_after = 10 * MIB
+            assert start + reader.read() == content
+        assert network.cuts == 1
+
+
+def test_a_reader_that_read_ahead_still_seeks(store):
+    content = pattern(0, 40 * MIB)
+    put(store, KEY, content)
+    with store.open(KEY) as reader:
+        assert reader.read(20 * MIB) == content[: 20 * MIB]
+        for place in (100, 30 * MIB, 12 * MIB + 3):
+            reader.seek(place)
+            assert reader.read(1000) == content[place : place + 1000]
+        assert reader.read() == content[12 * MIB + 1003 :]
+
+
+def test_a_server_that_goes_away_while_reading_ahead_is_unreachable(spec):
+    put(spec.open(), KEY, pattern(0, 60 * MIB))
+    with proxy(spec.options["endpoint_url"]) as network:
+        store = changed(spec, endpoint_url=network.url)
+        with store.open(KEY) as reader:
+            for _ in range(7):
+                reader.read(MIB)
             network.go_down()
             with pytest.raises(StoreUnreachable):
                 reader.read()
