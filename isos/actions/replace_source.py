@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 
 from isos import audit
@@ -14,8 +16,10 @@ from isos.models import Event, Iso, Replica, UrlImport
 from isos.operations import endings
 from isos.source_keys import keys_of_address
 from isos.states import ACTIVE_OPERATION, ReplicaState
-from portal.kernel.errors import Conflict
+from portal.kernel.errors import Conflict, PortalError
 from quotas import reservations
+
+logger = logging.getLogger(__name__)
 
 
 def replace_source(
@@ -23,34 +27,47 @@ def replace_source(
 ) -> None:
     """Start the failed import again from `url`; the ISO's name and settings stay, bytes that had come go.
 
-    `size` in bytes and `file_name` as a check of the address told them. Raises what import_url
-    and retry raise; the import then is still what it was, but begins with its first byte.
+    `size` in bytes and `file_name` as a check of the address told them. The address is the
+    actor's from now on. Raises what import_url and retry raise; the import then is still what it was.
     """
     require_acting_for(actor, replica.iso)
     checked_address(url)
-    fields = address_fields(url, checksum) | {"size": size}
-    _require_failed(replica)
-    endings.discard_bytes(replica)
+    fields = address_fields(url, checksum) | {"size": size, "user": actor.user}
     with transaction.atomic():
         reservations.lock_accounts([replica.iso.account])  # the lock order: accounts come first
-        _require_failed(Replica.objects.select_for_update().get(pk=replica.pk))
-        before = replica.url_import.shown_url
-        UrlImport.objects.filter(pk=replica.url_import.pk).update(**fields)
-        Iso.objects.filter(pk=replica.iso_id, ready_at=None).update(
+        before = _locked(replica)
+        UrlImport.objects.filter(replica=before).update(**fields)
+        Iso.objects.filter(pk=before.iso_id).update(
             size=size,
             source_name=plain_name(file_name),
             source_key=keys_of_address(url)[0],
             expected_sha256=sha256_in(fields["checksum"]),
         )
-        replica.url_import.refresh_from_db()
-        replica.iso.refresh_from_db(fields=["size", "source_name", "source_key", "expected_sha256"])
-        reservations.release(replica.public_id)  # of another size; retry holds the new one
+        shown = before.url_import.shown_url
         audit.record(
-            Event.Verb.EDITED, replica.iso, actor, zone=replica.zone, field="address", before=before, after=redact(url)
+            Event.Verb.EDITED, before.iso, actor, zone=before.zone, field="address", before=shown, after=redact(url)
         )
-        retry(actor, replica)
+        reservations.release(before.public_id)  # of another size; retry holds the new one, under another name
+        retry(actor, Replica.objects.select_related("iso__account", "zone", "url_import").get(pk=before.pk))
+    _discard(before)
 
 
-def _require_failed(replica: Replica) -> None:
-    if replica.state != ReplicaState.FAILED or replica.operations.filter(state__in=ACTIVE_OPERATION).exists():
+def _locked(replica: Replica) -> Replica:
+    """The replica as it is now, which may be long after a page showed it. Raises Conflict where it has moved on."""
+    iso = Iso.objects.select_for_update(no_key=True).filter(pk=replica.iso_id).first()
+    now = Replica.objects.select_for_update(no_key=True, of=("self",)).select_related("iso", "zone", "url_import")
+    found = now.filter(pk=replica.pk).first() if iso else None
+    if iso is None or found is None:
+        raise Conflict("This ISO was deleted meanwhile. Reload the page.")
+    is_active = found.operations.filter(state__in=ACTIVE_OPERATION).exists()
+    if found.state != ReplicaState.FAILED or iso.ready_at is not None or is_active:
         raise Conflict("Only an import that failed can get another address. Reload the page to see its state.")
+    return found
+
+
+def _discard(before: Replica) -> None:
+    """Remove what had come. Only now: its name is nobody's any more, so no bytes that are wanted can go with it."""
+    try:
+        endings.discard_bytes(before)
+    except PortalError as error:
+        logger.warning("the bytes of %s before its address changed are left: %s", before.staging_token, error.code)

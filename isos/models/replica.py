@@ -55,8 +55,8 @@ class Replica(models.Model):
 
     @property
     def is_import(self) -> bool:
-        """Whether the portal fetches the bytes by itself from a web address."""
-        return hasattr(self, "url_import")
+        """Whether its bytes come, or came, from a web address. Once the ISO is Ready, others come from another zone."""
+        return hasattr(self, "url_import") and (self.state == ReplicaState.READY or self.iso.ready_at is None)
 
     @property
     def open_upload(self) -> Upload | None:

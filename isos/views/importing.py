@@ -96,6 +96,8 @@ def change_source(request: HttpRequest, public_id: UUID) -> HttpResponse:
         try:
             found = look_at(user.account, data["url"])
             replace_source(Actor.of(request), replica, **data, size=found.size, file_name=found.name)
+        except Conflict as error:  # it moved on meanwhile: this form is of no use any more
+            return refused(request, error)
         except PortalError as error:
             form.add_error("checksum" if error.field == "checksum" else "url", error.message)
         else:

@@ -106,7 +106,8 @@ def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """
     user = user_of(request)
     row = row_of(user, queries.get_own_iso(user, public_id))
-    context = {"row": row, "iso": row.iso, "zone": row.zones[0]}
+    first = next((zone for zone in row.zones if zone.replica.is_import), row.zones[0])  # copies have no page
+    context = {"row": row, "iso": row.iso, "zone": first}
     template = "isos/_progress.html" if request.htmx else "isos/progress.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

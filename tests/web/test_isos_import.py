@@ -5,10 +5,14 @@ import time
 
 import pytest
 
+from isos.actions.replace_source import replace_source
+from isos.actions.retry import retry
+from isos.audit import Actor
 from isos.fetching.places import NoPlace, Places
-from isos.models import Iso, Operation, UrlImport
+from isos.models import Iso, Operation, Replica, UrlImport
 from isos.states import OperationState, ReplicaState
 from isos.views import importing
+from portal.kernel.errors import Conflict
 from quotas.models import QuotaLimit, RateUse, Reservation
 from tests import media
 from tests.factories import MB, make_iso
@@ -481,6 +485,49 @@ def test_only_what_failed_gets_another_address(by_owner, fields, image):
     iso = imported(by_owner, fields, image)
     answer = by_owner.get(f"/isos/{iso.public_id}/source/", follow=True)
     assert "Only an import that failed can get another address." in read(answer).text()
+
+
+def test_what_was_ready_once_never_gets_other_content(by_owner, owner, fields, mirror, image):
+    """Its bytes were lost in the zone: they can only come back from another one."""
+    iso = imported(by_owner, fields, image)
+    replica = iso.replicas.get()
+    Replica.objects.filter(pk=replica.pk).update(state=ReplicaState.FAILED, error_message="The file is gone.")
+    assert not find(read(by_owner.get(iso.get_absolute_url())), href=f"/isos/{iso.public_id}/source/")
+    assert not find(progress(by_owner, iso), href=f"/isos/{iso.public_id}/source/")
+    answer = by_owner.get(f"/isos/{iso.public_id}/source/", follow=True)
+    assert "Only an import that failed can get another address." in read(answer).text()
+    with pytest.raises(Conflict):
+        replace_source(Actor(owner), Replica.objects.get(), url=mirror.url())
+    assert Reservation.objects.get().replica_ref == replica.public_id
+
+
+def test_another_address_that_comes_too_late_says_so_on_a_page_of_use(by_owner, failed, mirror, teammate, monkeypatch):
+    look_at = importing.look_at
+
+    def slow(account, url):
+        retry(Actor(teammate), Replica.objects.select_related("iso__account", "zone").get())
+        return look_at(account, url)
+
+    monkeypatch.setattr(importing, "look_at", slow)
+    answer = by_owner.post(f"/isos/{failed.public_id}/source/", {"url": mirror.url()}, follow=True)
+    assert "Only an import that failed can get another address." in read(answer).text()
+    assert answer.redirect_chain == [("/isos/", 302)]
+
+
+def test_the_progress_is_that_of_the_import(by_owner, account, fields, image, zone_b):
+    """Not of the zone that stands first: a copy to it has no page of its own."""
+    iso = imported(by_owner, fields | {"zone": "zone-b"}, image)
+    Replica.objects.create(iso=iso, zone=Zone.objects.get(slug="zone-a"), state=ReplicaState.FAILED)
+    text = progress(by_owner, iso).text()
+    assert f"From {fields['url']}" in text
+    assert "“Debian” is ready in zone-b." in text
+
+
+def test_no_percent_of_what_nobody_counted(by_owner, fields):
+    post(by_owner, fields)
+    receiving(Iso.objects.get(), 0, None)
+    Replica.objects.update(state=ReplicaState.VERIFYING)
+    assert "Checking the file. You can close this page." in progress(by_owner, Iso.objects.get()).text()
 
 
 def test_an_empty_library_offers_both_ways(by_owner, zone_a):
