@@ -26,6 +26,7 @@ _NAMED = re.compile(r"([^:\[\]]+)(?::([0-9]*))?", re.ASCII)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]")
+_PATH_PARAMETER = re.compile(r"(;[^/;=]*=)[^/;]+")  # `;jsessionid=…`
 _HIDDEN = "…"
 
 _EXAMPLE = "Write all of it, for example https://example.org/image.iso."
@@ -131,7 +132,11 @@ def _quoted(text: str) -> str:
 
 
 def redact(url: str) -> str:
-    """The address for pages and logs: no user name, no password, no value of a query, no fragment."""
+    """The address for pages and logs: no user name, no password, no value of a query, no fragment.
+
+    Nor anything that makes it look like another one: the host stands there as DNS has it, and
+    hidden characters are percent-encoded.
+    """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname or "", parts.port
@@ -139,11 +144,27 @@ def redact(url: str) -> str:
         return _HIDDEN
     if not parts.scheme or not host:
         return _HIDDEN
-    netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    names = [name.partition("=")[0] for name in parts.query.split("&") if name]
-    # A bare value (`?token`) is no name: it is hidden too.
-    shown = [f"{name}={_HIDDEN}" if f"{name}=" in parts.query else _HIDDEN for name in names]
-    return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{'&'.join(shown)}" if shown else "")
+    netloc = (f"[{host}]" if ":" in host else _plain_host(host)) + (f":{port}" if port else "")
+    shown = "&".join(_without_value(each) for each in parts.query.split("&") if each)
+    path = _PATH_PARAMETER.sub(rf"\1{_HIDDEN}", parts.path)
+    return _printable(f"{parts.scheme}://{netloc}{path}" + (f"?{shown}" if shown else ""))
+
+
+def _without_value(parameter: str) -> str:
+    """`name=…`. What has no value (`?token`, `?dG9rZW4=`) is no name: it is hidden too."""
+    name, _, value = parameter.partition("=")
+    return f"{name}={_HIDDEN}" if value.strip("=") else _HIDDEN
+
+
+def _plain_host(host: str) -> str:
+    try:
+        return normal_host(host)
+    except BadUrl:
+        return host
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() and c != " " else quote(c, errors="replace") for c in text)
 
 
 def quoted_path(path: str) -> str:
