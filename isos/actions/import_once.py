@@ -240,8 +240,10 @@ def _correct_checksum(replica: Replica, checksum: str) -> None:
     url_import.checksum_origin = UrlImport.ChecksumOrigin.DIGEST if digest else UrlImport.ChecksumOrigin.NONE
     url_import.checksum_url, url_import.shown_checksum_url = address, redact(address) if address else ""
     url_import.checksum_sought = False
+    if address:
+        url_import.user = None  # it may be signed, and whoever typed the import's address is not who typed this one
     url_import.save(
-        update_fields=["checksum", "checksum_origin", "checksum_url", "shown_checksum_url", "checksum_sought"]
+        update_fields=["checksum", "checksum_origin", "checksum_url", "shown_checksum_url", "checksum_sought", "user"]
     )
 
 

@@ -10,6 +10,7 @@ from isos import audit
 from isos.actions.import_url import reserve
 from isos.actions.permissions import require_acting_for, require_active
 from isos.actions.start_upload import open_upload
+from isos.fetching.urls import redact
 from isos.models import Event, Iso, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
@@ -88,7 +89,8 @@ def _fetch_again(replica: Replica, url_import: UrlImport) -> None:
         _rename_bytes(replica)
         reserve(replica, url_import.size)
     if url_import.checksum_origin in UrlImport.READ_ORIGINS:
-        # What was read may be what was wrong: read it again.
+        # What was read may be what was wrong: read it again. What was found may not be found again.
         url_import.checksum, url_import.checksum_origin, url_import.checksum_sought = "", "", False
-        url_import.save(update_fields=["checksum", "checksum_origin", "checksum_sought"])
+        url_import.shown_checksum_url = redact(url_import.checksum_url) if url_import.checksum_url else ""
+        url_import.save(update_fields=["checksum", "checksum_origin", "checksum_sought", "shown_checksum_url"])
     enqueue(replica, Operation.Kind.FETCH)

@@ -121,8 +121,13 @@ def look_at(account: Account, url: str) -> Preflight:
     Raises TooOften, NoPlace, FetchError or ContentRefused.
     """
     with _places.take(account.pk):
-        rates.spend(account, "url_check", limit=settings.IMPORT_CHECKS_PER_MINUTE, seconds=60)
+        count_check(account)
         return preflight.check(url, limit=limits_of(account).max_iso_bytes)
+
+
+def count_check(account: Account) -> None:
+    """Count what makes the portal contact somebody's server against the account. Raises TooOften."""
+    rates.spend(account, "url_check", limit=settings.IMPORT_CHECKS_PER_MINUTE, seconds=60)
 
 
 def _verdict(account: Account, found: Preflight) -> dict[str, object]:

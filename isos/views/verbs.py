@@ -20,6 +20,7 @@ from isos.audit import Actor
 from isos.forms import OsForm, RenameForm
 from isos.models import Iso, Replica
 from isos.states import ReplicaState
+from isos.views.importing import count_check
 from isos.views.requests import go_back, go_to, next_page, refused, user_of
 from portal.kernel.errors import InvalidInput, NotAllowed, PortalError
 from portal.kernel.text import human_bytes, join_words
@@ -146,6 +147,8 @@ def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return refused(request, InvalidInput("Only what failed can be tried again. Reload the page to see its state."))
     replica.iso = iso
     try:
+        if replica.is_import:
+            count_check(iso.account)  # Retry contacts the server too, as often as it is pressed
         upload = retry(Actor.of(request), replica)
     except PortalError as error:
         return refused(request, error)

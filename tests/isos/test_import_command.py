@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from isos import local_files
@@ -693,6 +694,18 @@ def test_a_users_import_of_the_same_address_is_joined(imported, site, owner, zon
     ran = imported(site.url("/image-0.iso"))
     assert "Mine: import into zone-a is under way already." in ran.err
     assert UrlImport.objects.get().user == owner
+
+
+def test_a_user_is_not_shown_the_operators_signed_checksum_file(imported, site, owner, zone_a):
+    import_url(Actor(owner), NewIso(name="Theirs", zone=zone_a), url=site.url("/image-0.iso"), checksum="0" * 64)
+    run_all()
+    signed = site.url("/sums?signature=operators-own")
+    assert "checksum file" in imported(site.url("/image-0.iso"), "--checksum", signed).error
+    client = Client()
+    client.force_login(owner)
+    page = client.get(f"/isos/{Iso.objects.get().public_id}/source/")
+    assert page.status_code == 200
+    assert "operators-own" not in page.content.decode()
 
 
 def test_after_it_was_deleted_it_is_imported_again(imported, site, owner):

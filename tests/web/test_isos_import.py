@@ -195,6 +195,20 @@ def test_no_more_checks_than_the_account_may_have(by_owner, as_user, teammate, s
     assert check(as_user(stranger), mirror.url(), **JSON).status_code == 200, "another account's own"
 
 
+def test_retry_counts_as_a_check(by_owner, settings, failed, mirror):
+    """It contacts the server as well: pressed by a script it would know no bounds."""
+    settings.IMPORT_CHECKS_PER_MINUTE = RateUse.objects.get().used + 1
+    for sentence in ("Trying “Debian” in zone-a again.", "Your account did this very often just now."):
+        answer = by_owner.post(f"/isos/{failed.public_id}/retry/", follow=True)
+        assert sentence in read(answer).text()
+        run_all()
+    asked = len(mirror.requests)
+    assert Iso.objects.get().state == "Failed"
+    by_owner.post(f"/isos/{failed.public_id}/retry/")
+    run_all()
+    assert len(mirror.requests) == asked
+
+
 def test_silent_servers_do_not_take_the_portal_from_everybody(by_owner, as_user, stranger, mirror, fields, owner):
     with importing._places.take(owner.account.pk), importing._places.take(owner.account.pk):
         answer = check(by_owner, mirror.url(), **JSON)
@@ -348,6 +362,21 @@ def test_what_was_compared_outlives_the_first_replica(by_owner, fields, image):
     UrlImport.objects.all().delete()
     assert "Matches the SHA-512 you gave" in details(by_owner, iso)["SHA-256"]
     assert details(by_owner, iso)["Source"] == fields["url"]
+
+
+def test_a_checksum_that_was_found_once_is_not_promised(by_owner, fields, mirror, image):
+    """It is looked for again by Retry, and then it may be gone."""
+    mirror.routes["/SHA256SUMS"] = File(f"{'0' * 64}  image.iso\n".encode())
+    post(by_owner, fields)
+    run_all()
+    iso = Iso.objects.get()
+    assert iso.state == "Failed"
+    del mirror.routes["/SHA256SUMS"]
+    by_owner.post(f"/isos/{iso.public_id}/retry/")
+    assert "Computed when the file has arrived" in details(by_owner, iso)["SHA-256"]
+    run_all()
+    assert "Computed, not compared" in details(by_owner, iso)["SHA-256"]
+    assert not Iso.objects.get().provenance["checksum_url"]
 
 
 def test_a_download_that_began_again_says_so(by_owner, fields, mirror, image):
