@@ -598,6 +598,14 @@ def test_a_delete_does_not_wait_where_another_zone_holds_the_iso(two_good, actor
     assert replica_in(two_good, zone_c).state == ReplicaState.READY
 
 
+def test_what_is_being_deleted_is_the_last_choice(two_good, actor, zone_a, zone_b, zone_c):
+    [copy] = copy_to_zones(actor, two_good, [zone_c])
+    delete(actor, two_good, zone_a)
+    engine.run(copy.pk)
+    copy.refresh_from_db()
+    assert (copy.state, copy.source) == (OperationState.SUCCEEDED, zone_b)
+
+
 def test_a_source_deleted_in_the_middle_of_a_copy_is_replaced(
     two_good, actor, zone_a, zone_b, zone_c, streamed, monkeypatch
 ):

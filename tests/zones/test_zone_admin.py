@@ -67,6 +67,13 @@ def test_a_zone_is_made_and_its_secret_is_encrypted_in_the_database(zone_with_se
     assert "base_url" not in stored
 
 
+@pytest.mark.parametrize(("written", "limit"), [("", 4), ("7", 7), ("0", 0)])
+def test_a_zone_may_have_its_own_limit_of_operations(browser, tmp_path, settings, written, limit):
+    settings.ZONE_MAX_OPERATIONS = 4
+    browser.post(reverse("admin:zones_zone_add"), fields(tmp_path / "north", max_operations=written))
+    assert Zone.objects.get().operation_limit == limit
+
+
 def test_no_page_of_admin_shows_a_secret(browser, zone_with_secret, tmp_path):
     zone = zone_with_secret
     pages = [page(zone), reverse(LIST), reverse("admin:zones_zone_history", args=[zone.pk]), reverse("admin:index")]
