@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import shared_task
 
-from isos.operations import engine
+from isos.operations import engine, nightly
 from isos.operations import sweep as sweeping
 
 
@@ -18,3 +20,15 @@ def run_operation(operation_pk: int) -> None:
 def sweep() -> None:
     """Send lost work again and expire what was abandoned."""
     sweeping.sweep()
+
+
+@shared_task(name="isos.verify_isos")
+def verify_isos() -> None:
+    """Begin the nightly round: a share of the replicas is read again."""
+    nightly.begin()
+
+
+@shared_task(name="isos.verify_next", acks_late=False)
+def verify_next(message: dict[str, Any]) -> None:
+    """Read one replica of the round again."""
+    nightly.go_on(message)

@@ -6,10 +6,12 @@ The table of all of them is in docs/operations.md.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
@@ -273,13 +275,41 @@ OPERATION_LEASE_SECONDS = env.int("OPERATION_LEASE_SECONDS", default=15)
 OPERATION_MAX_ATTEMPTS = env.int("OPERATION_MAX_ATTEMPTS", default=5)
 ZONE_MAX_OPERATIONS = env.int("ZONE_MAX_OPERATIONS", default=4)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=5)
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {
         "task": "isos.sweep",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS, "queue": LIGHT_QUEUE},
     }
 }
+
+
+def _share(text: str) -> Fraction:
+    """A part of the whole, `1/30` or `0.05`; 0 means none."""
+    try:
+        share = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(-1)
+    if not 0 <= share <= 1:
+        raise ImproperlyConfigured(f"VERIFY_SHARE is {text}. Write a part of the whole such as 1/30, or 0 for none.")
+    return share
+
+
+def _hour(hour: int) -> int:
+    if not 0 <= hour <= 23:
+        raise ImproperlyConfigured(f"VERIFY_HOUR is {hour}. Write an hour of the day in UTC, from 0 to 23.")
+    return hour
+
+
+VERIFY_SHARE = _share(env.str("VERIFY_SHARE", default="1/30"))
+VERIFY_HOUR = _hour(env.int("VERIFY_HOUR", default=2))
+VERIFY_BYTES_PER_SECOND = env.int("VERIFY_BYTES_PER_SECOND", default=100_000_000)
+if VERIFY_SHARE:
+    CELERY_BEAT_SCHEDULE["verify"] = {
+        "task": "isos.verify_isos",
+        "schedule": crontab(minute="0", hour=str(VERIFY_HOUR)),
+        "options": {"expires": 6 * 3600, "queue": LIGHT_QUEUE},
+    }
 
 # --- import from URL ------------------------------------------------------------------
 
