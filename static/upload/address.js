@@ -3,6 +3,7 @@
 import { clearError, showFieldError } from "./errors.js";
 
 const SIGNED_OUT = "Your session ended. Sign in again in a new tab, then check again.";
+const UNREACHABLE = "The portal can’t be reached. Check your connection, then check again.";
 const NO_ANSWER = "The portal could not check this address. Wait a moment, then check again.";
 
 /** Watches #id_url of `form`. `onVerdict({name, size})` hears what a good address brings, null once it is another one. */
@@ -37,6 +38,11 @@ export function watchAddress(form, onVerdict = () => {}) {
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ours(ctx)) busy(false);
+  });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (!ctx || !ours(ctx) || input.value.trim() !== checked) return; // another check took its place
+    checked = "";
+    showFieldError(form, "url", UNREACHABLE);
   });
   document.addEventListener("htmx:before:response", (event) => {
     const { ctx } = event.detail;

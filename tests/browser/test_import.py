@@ -9,6 +9,7 @@ from isos.models import Iso, Operation, UrlImport
 from isos.operations import receiving
 from tests import media
 from tests.browser.checks import LOOKS, look, until
+from tests.browser.conftest import session_cookie
 from tests.isos.fetching.conftest import operator, site  # noqa: F401 -- fixtures
 from tests.isos.fetching.site import File
 
@@ -83,6 +84,11 @@ def stage(page):
 
 
 def test_from_the_address_to_ready(open_browser, worker, owner, zone_a, mirror, image):
+    watched = threading.Event()
+    mirror.routes["/debian/image.iso"] = lambda request: (
+        request.range[0] is None and watched.wait(30),  # not ready before somebody looks
+        File(image)(request),
+    )
     page = open_browser(owner)
     page.goto("/isos/upload/")
     assert not page.get_by_label("Image URL").is_visible()
@@ -103,9 +109,10 @@ def test_from_the_address_to_ready(open_browser, worker, owner, zone_a, mirror, 
     page.get_by_label("Name").fill("Debian by URL")
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/progress/")
+    watched.set()
     stage(page).get_by_text("“Debian by URL” is ready in zone-a.").wait_for(timeout=30_000)
     look(page, "import ready")
-    assert page.locator("[data-announce]").inner_text() == "“Debian by URL” is ready in zone-a."
+    page.locator("[data-announce]").get_by_text("“Debian by URL” is ready in zone-a.").wait_for()
     page.get_by_role("link", name="View ISO").click()
     main = page.locator("main").inner_text()
     digest = hashlib.sha256(image).hexdigest()
@@ -140,6 +147,57 @@ def test_a_wrong_address_in_every_look(open_browser, owner, zone_a, zone_b, mirr
     page.locator("[data-verdict]").wait_for()
     page.complaints.clear()
     look(page, "import mended")
+
+
+def test_the_portal_is_away_while_an_address_is_checked(open_browser, owner, zone_a, mirror):
+    page = open_browser(owner)
+    page.route("**/preflight/", lambda route: route.abort())
+    open_form(page, mirror.url("/debian/image.iso"))
+    page.locator("#url-error").get_by_text("The portal can’t be reached.").wait_for()
+    page.complaints.clear()
+    page.unroute("**/preflight/")
+    page.get_by_role("button", name="Check").click()
+    page.locator("[data-verdict]").wait_for()
+    assert not page.locator("#url-error").inner_text()
+    assert page.get_by_label("Image URL").get_attribute("aria-invalid") is None
+
+
+def test_a_session_that_ended_loses_nothing_that_was_typed(open_browser, live_portal, owner, zone_a, mirror):
+    page = open_browser(owner)
+    open_form(page)
+    page.get_by_label("Description").fill("Typed")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_label("Image URL").fill(mirror.url("/debian/image.iso"))
+    page.get_by_label("Image URL").blur()
+    page.locator("#url-error").get_by_text("Your session ended.").wait_for()
+    page.get_by_role("button", name="Upload").click()
+    page.locator("#error-summary").get_by_text("Your session ended.").wait_for()
+    assert page.get_by_label("Description").input_value() == "Typed"
+    page.complaints.clear()
+    page.context.add_cookies([session_cookie(owner, live_portal)])
+    page.get_by_role("button", name="Check").click()
+    page.locator("[data-verdict]").wait_for()
+
+
+def test_a_long_name_of_a_server_stays_on_a_phone(open_browser, owner, zone_a, mirror):
+    page = open_browser(owner, width=390)
+    open_form(page, f"https://{'a' * 63}.{'b' * 63}.invalid/image.iso")
+    page.locator("#url-error .err").wait_for()
+    page.complaints.clear()
+    look(page, "import long name")
+
+
+def test_the_verdict_is_announced(open_browser, owner, zone_a, mirror):
+    """Screen readers say what changes inside a live region, not a region that is new."""
+    page = open_browser(owner)
+    open_form(page)
+    region = page.query_selector("#url-check[aria-live=polite]")
+    for path, place in (("/page", "#url-error .err"), ("/debian/image.iso", "[data-verdict]")):
+        page.get_by_label("Image URL").fill(mirror.url(path))
+        page.get_by_label("Image URL").blur()
+        page.locator(place).wait_for()
+        assert region.evaluate("(region, place) => region.isConnected && !!region.querySelector(place)", place)
+    page.complaints.clear()
 
 
 def test_by_keyboard_alone(open_browser, worker, owner, zone_a, mirror):
