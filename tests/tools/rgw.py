@@ -75,8 +75,10 @@ public_addr = 127.0.0.1
 cluster_addr = 127.0.0.1
 osd_data = $run/osd
 osd_journal = $run/osd/journal
-osd_objectstore = memstore
+osd_objectstore = $store
 memstore_device_bytes = $store_bytes
+bluestore_block_size = $store_bytes
+bluestore_fsck_on_mkfs = false
 osd_memory_target = 1073741824
 
 [client.rgw.a]
@@ -219,8 +221,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def cluster(run: Path) -> Iterator[S3Server]:
-    """A fresh empty server with its files in `run`."""
+def cluster(run: Path, *, store: str = "memstore", store_bytes: int = STORE_BYTES) -> Iterator[S3Server]:
+    """A fresh empty server with its files in `run`; with `store="bluestore"` on the disk and not in memory."""
     root = install()
     shutil.rmtree(run, ignore_errors=True)
     for name in ("mon", "osd"):
@@ -229,12 +231,12 @@ def cluster(run: Path) -> Iterator[S3Server]:
     # A UNIX socket's path has room for 107 characters only.
     with tempfile.TemporaryDirectory(prefix="rgw-") as sockets:
         try:
-            yield _start(daemons, Path(sockets))
+            yield _start(daemons, Path(sockets), store, store_bytes)
         finally:
             daemons.stop()
 
 
-def _start(daemons: Daemons, sockets: Path) -> S3Server:
+def _start(daemons: Daemons, sockets: Path, store: str, store_bytes: int) -> S3Server:
     run, fsid, mon_port, s3_port = daemons.run_dir, str(uuid.uuid4()), free_port(), free_port()
     (run / "ceph.conf").write_text(
         CONFIGURATION.substitute(
@@ -244,7 +246,8 @@ def _start(daemons: Daemons, sockets: Path) -> S3Server:
             libraries=daemons.libraries,
             mon_port=mon_port,
             s3_port=s3_port,
-            store_bytes=STORE_BYTES,
+            store=store,
+            store_bytes=store_bytes,
         )
     )
     _start_monitor(daemons, fsid, mon_port)
