@@ -15,6 +15,7 @@ from django.conf import settings
 from portal.embedded.preflight import parse_bind
 from portal.kernel.processes import die_with_parent
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")  # read before portal.wsgi is
 bind = str(parse_bind(settings.BIND))
 worker_class = "gthread"
 workers = 1

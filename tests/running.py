@@ -25,6 +25,11 @@ FAMILY = 7
 _OWN = ("PORTAL_", "DJANGO_", "DATABASE_", "CELERY_", "SECRET_", "ALLOWED_", "TEST_", "LOG_", "PYTEST_")
 
 
+def environment_without_ours() -> dict[str, str]:
+    """This run's environment without what would configure a portal."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,7 +64,7 @@ class Portal:
         self.url = f"http://127.0.0.1:{self.port}/"
         self.lines: list[str] = []
         self._more = threading.Condition()
-        env = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        env = environment_without_ours()
         env |= {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_BIND": f"127.0.0.1:{self.port}"} | environment
         self.environment = env
         self.process = subprocess.Popen(
