@@ -1,0 +1,1 @@
+"""Database against stores: what disagrees is found, looked at a second time, and put right."""
