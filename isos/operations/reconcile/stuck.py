@@ -21,7 +21,6 @@ from isos.operations.reconcile.batches import by_key
 from isos.operations.reconcile.findings import NOTHING_LEFT, Finding, Kind, Outcome
 from isos.states import (
     ACTIVE_OPERATION,
-    UNFINISHED_REPLICA,
     IllegalTransition,
     OperationState,
     ReplicaState,
@@ -31,6 +30,7 @@ from portal.kernel.errors import PortalError
 from zones.models import Zone
 
 _KIND = Operation.Kind
+_MOVING = (ReplicaState.QUEUED, ReplicaState.RECEIVING, ReplicaState.VERIFYING, ReplicaState.DELETING)
 
 
 class LostTrack(PortalError):
@@ -92,7 +92,7 @@ def _end(pk: int) -> Outcome:
 
 def _stuck() -> QuerySet[Replica]:
     """Something should go on, but there is no operation, and no upload that can."""
-    moving = Replica.objects.filter(~_active(), state__in=[*UNFINISHED_REPLICA, ReplicaState.DELETING])
+    moving = Replica.objects.filter(~_active(), state__in=_MOVING)
     return moving.exclude(state=ReplicaState.RECEIVING, upload__state=UploadState.RECEIVING)
 
 
