@@ -7,6 +7,7 @@ from typing import TypeVar
 
 
 class ReplicaState(StrEnum):
+    WAITING = "waiting"  # to be copied here as soon as the ISO is Ready where its bytes arrive
     QUEUED = "queued"
     RECEIVING = "receiving"
     VERIFYING = "verifying"
@@ -36,13 +37,14 @@ class IllegalTransition(Exception):
 _R, _O, _U = ReplicaState, OperationState, UploadState
 
 REPLICA_MOVES: dict[ReplicaState, frozenset[ReplicaState]] = {
+    _R.WAITING: frozenset({_R.QUEUED, _R.FAILED, _R.DELETING}),
     # queued → verifying: a retry whose bytes are still staged has nothing to receive
     _R.QUEUED: frozenset({_R.RECEIVING, _R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.RECEIVING: frozenset({_R.VERIFYING, _R.FAILED, _R.DELETING}),
     _R.VERIFYING: frozenset({_R.READY, _R.FAILED, _R.DELETING}),
     # ready → failed: its bytes turned out to be lost or damaged in the zone's storage
     _R.READY: frozenset({_R.FAILED, _R.DELETING}),
-    _R.FAILED: frozenset({_R.QUEUED, _R.DELETING}),
+    _R.FAILED: frozenset({_R.WAITING, _R.QUEUED, _R.DELETING}),
     _R.DELETING: frozenset(),
 }
 
@@ -61,7 +63,7 @@ UPLOAD_MOVES: dict[UploadState, frozenset[UploadState]] = {
 }
 
 ACTIVE_OPERATION = (OperationState.QUEUED, OperationState.RUNNING)
-UNFINISHED_REPLICA = (ReplicaState.QUEUED, ReplicaState.RECEIVING, ReplicaState.VERIFYING)
+UNFINISHED_REPLICA = (ReplicaState.WAITING, ReplicaState.QUEUED, ReplicaState.RECEIVING, ReplicaState.VERIFYING)
 
 
 S = TypeVar("S", bound=StrEnum)

@@ -40,6 +40,15 @@ class OverStorage(OverQuota):
         what = "This ISO needs" if copies == 1 else f"The {copies} copies need"
         return cls(f"{what} {needs} of your {human_bytes(limit)} is free. {advice}", field="file")
 
+    @classmethod
+    def of_zones(cls, size: int, zones: int, used: int, limit: int) -> OverStorage:
+        """One zone would do, but there is no room for `zones` of them."""
+        needs = _pair(size * zones, max(0, limit - used), ", but only ")
+        advice = "Choose fewer zones, delete an ISO, or ask your administrator for more."
+        return cls(
+            f"In {zones} zones this ISO needs {needs} of your {human_bytes(limit)} is free. {advice}", field="zones"
+        )
+
 
 class IsoTooLarge(OverQuota):
     """Larger than any single ISO may be."""

@@ -22,7 +22,7 @@ see what was committed before: READ COMMITTED, Django's default (quotas.E002 aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db import connection
@@ -45,6 +45,7 @@ __all__ = [
     "Usage",
     "check",
     "correct",
+    "held_bytes",
     "is_held",
     "limits_of",
     "lock_accounts",
@@ -59,18 +60,27 @@ __all__ = [
 
 
 def reserve(
-    account: Account, *, iso_ref: UUID, replica_ref: UUID, size: int, source: Reservation.Source
+    account: Account,
+    *,
+    iso_ref: UUID,
+    replica_ref: UUID,
+    size: int,
+    source: Reservation.Source,
+    copies: Collection[UUID] = (),
 ) -> Reservation:
     """Hold `size` bytes for a new replica, 0 where its size is not known yet; else raise OverQuota.
 
-    A further replica of the same ISO counts its bytes, but no further ISO. A replica that has
-    a reservation already can't get another one: IntegrityError, a fault of the caller.
+    `copies` are further replicas of the ISO that are to be copied from it: as many bytes for each of them, or nothing
+    for any. A further replica counts its bytes, but no further ISO. A replica that has a reservation already can't
+    get another one: IntegrityError, a fault of the caller.
     """
     lock_accounts([account])
-    check(account, size=size, source=source, iso_ref=iso_ref)
-    return Reservation.objects.create(
+    check(account, size=size, source=source, iso_ref=iso_ref, zones=1 + len(copies))
+    first = Reservation.objects.create(
         account=account, iso_ref=iso_ref, replica_ref=replica_ref, bytes=size, source=source
     )
+    _hold_copies(account, iso_ref, copies, size)
+    return first
 
 
 def reserve_copies(
@@ -86,9 +96,13 @@ def reserve_copies(
         limits = limits_of(account)
         _check_size(limits, size)
         _check_storage(limits, usage_of(account), size, 0, copies=len(refs))
+    _hold_copies(account, iso_ref, refs, size)
+
+
+def _hold_copies(account: Account, iso_ref: UUID, replica_refs: Iterable[UUID], size: int) -> None:
     Reservation.objects.bulk_create(
         Reservation(account=account, iso_ref=iso_ref, replica_ref=ref, bytes=size, source=Reservation.Source.COPY)
-        for ref in refs
+        for ref in replica_refs
     )
 
 
@@ -104,7 +118,7 @@ def resize(replica_ref: UUID, size: int) -> None:
     if account is None:
         raise NotReserved
     lock_accounts([account])
-    reserved = Reservation.objects.filter(replica_ref=replica_ref).values_list("bytes", flat=True).first()
+    reserved = held_bytes(replica_ref)
     if reserved is None:
         raise NotReserved
     if size > reserved:
@@ -150,10 +164,18 @@ def is_held(replica_ref: UUID) -> bool:
     return Reservation.objects.filter(replica_ref=replica_ref).exists()
 
 
-def check(account: Account, *, size: int, source: Reservation.Source, iso_ref: UUID | None = None) -> None:
+def held_bytes(replica_ref: UUID) -> int | None:
+    """How many bytes are reserved for the replica; None where nothing is."""
+    return Reservation.objects.filter(replica_ref=replica_ref).values_list("bytes", flat=True).first()
+
+
+def check(
+    account: Account, *, size: int, source: Reservation.Source, iso_ref: UUID | None = None, zones: int = 1
+) -> None:
     """Raise what `reserve` would raise now, without writing: for forms and pre-flight checks.
 
-    Nothing is held by it; only `reserve` decides. `iso_ref` names an ISO that may exist already.
+    Nothing is held by it; only `reserve` decides. `iso_ref` names an ISO that may exist already, `zones` is in how
+    many zones the new one is to be.
     """
     _require_size(size)
     limits = limits_of(account)
@@ -164,6 +186,8 @@ def check(account: Account, *, size: int, source: Reservation.Source, iso_ref: U
     if usage.isos >= limits.max_isos and not _counted_already(account, iso_ref):
         raise TooManyIsos.of(usage.isos, limits.max_isos)
     _check_storage(limits, usage, size, 0)
+    if zones > 1 and usage.bytes + size * zones > limits.max_bytes:
+        raise OverStorage.of_zones(size, zones, usage.bytes, limits.max_bytes)
 
 
 def lock_accounts(accounts: Iterable[Account]) -> None:

@@ -12,6 +12,7 @@ from isos.actions.permissions import require_acting_for
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
+from isos.operations.waiting import receiver_of
 from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, IllegalTransition, OperationState, ReplicaState
 from portal.kernel.errors import InvalidInput
 from zones.models import Zone
@@ -20,45 +21,62 @@ CONFIRMATION = "confirm"
 ATTEMPTS = 3
 
 
-def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica], *, confirmation: str) -> None:
-    """Start one delete per replica. Raises NotAllowed, or InvalidInput without the typed word."""
+def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica], *, confirmation: str) -> list[Replica]:
+    """Start one delete per replica. Returns those that go: with an ISO's arrival also all that wait for it.
+
+    Raises NotAllowed, or InvalidInput without the typed word.
+    """
     require_acting_for(actor, iso)
     chosen = [replica for replica in replicas if replica.state != ReplicaState.DELETING]
     if not chosen:
         raise InvalidInput("Select at least one zone.", field="zones")
     if confirmation.strip() != CONFIRMATION:
         raise InvalidInput(f"Type the word {CONFIRMATION} to delete.", field="confirmation")
-    _begin_all(actor, iso, chosen, Event.Verb.DELETE_STARTED, tuple(ReplicaState))
+    return _begin_all(actor, iso, chosen, Event.Verb.DELETE_STARTED, tuple(ReplicaState))
 
 
 def cancel(actor: audit.Actor, iso: Iso, zones: Iterable[Zone] | None = None) -> int:
     """Stop what is unfinished of `iso`, in `zones` or everywhere, and remove what it left. Returns how many replicas.
 
-    Raises NotAllowed. What became Ready or failed meanwhile stays.
+    With an ISO's arrival all that wait for it go. Raises NotAllowed. What became Ready or failed meanwhile stays.
     """
     require_acting_for(actor, iso)
     unfinished = list(iso.replicas.select_related("iso", "zone").filter(state__in=UNFINISHED_REPLICA))
     if zones is not None:
         chosen = {zone.pk for zone in zones}
         unfinished = [replica for replica in unfinished if replica.zone_id in chosen]
-    return _begin_all(actor, iso, unfinished, Event.Verb.CANCELLED, UNFINISHED_REPLICA)
+    return len(_begin_all(actor, iso, unfinished, Event.Verb.CANCELLED, UNFINISHED_REPLICA))
 
 
 def _begin_all(
     actor: audit.Actor, iso: Iso, replicas: list[Replica], verb: Event.Verb, only_from: Collection[ReplicaState]
-) -> int:
-    """Begin the delete of each replica that still is in one of the states; returns how many."""
+) -> list[Replica]:
+    """Begin the delete of each replica that still is in one of the states, and of those that waited for it."""
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
+                never_ready = _locked_before_ready(iso, replicas)
                 begun = [replica for replica in replicas if _begin(replica, only_from)]
+                if never_ready and receiver_of(iso) in begun:
+                    rest = iso.replicas.exclude(pk__in=[replica.pk for replica in begun]).select_related("iso", "zone")
+                    begun += [replica for replica in rest.order_by("pk") if _begin(replica, tuple(ReplicaState))]
                 for replica in begun:
                     audit.record(verb, iso, actor, zone=replica.zone)
-            return len(begun)
+            return begun
         except IntegrityError:  # an operation was enqueued between our look and our mark: look again
             if attempt == ATTEMPTS - 1:
                 raise
-    return 0
+    return []
+
+
+def _locked_before_ready(iso: Iso, replicas: list[Replica]) -> bool:
+    """Whether the ISO never was Ready, which then stays true: its bytes arrive in one zone, and others wait for it.
+
+    Locks in the order in which the engine does: operations, then the ISO.
+    """
+    active = Operation.objects.filter(replica__in=replicas, state__in=ACTIVE_OPERATION)
+    list(active.select_for_update().order_by("pk").values_list("pk", flat=True))
+    return Iso.objects.select_for_update(no_key=True).filter(pk=iso.pk, ready_at=None).exists()
 
 
 def _begin(replica: Replica, only_from: Collection[ReplicaState]) -> bool:

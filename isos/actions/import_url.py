@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db import transaction
 
 from isos import audit
 from isos.actions.permissions import require_active, require_may_feature
-from isos.actions.start_upload import NewIso, insert_iso
+from isos.actions.start_upload import NewIso, copies_to, insert_iso, insert_waiting
 from isos.fetching.answers import plain_name
 from isos.fetching.checksums import Checksum, is_address, parse_digest
 from isos.fetching.errors import BadChecksum, FetchError
@@ -24,7 +25,7 @@ from quotas.models import Reservation
 
 
 def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "", size: int | None = None) -> UrlImport:
-    """Create the ISO, its replica, its quota and the operation that fetches `url`.
+    """Create the ISO, its replicas, their quota and the operation that fetches `url`.
 
     `checksum` is a digest or the address of a checksum file; without one the fetch looks for
     one beside the image. `size` in bytes where a check of the address told it. Nothing is
@@ -44,10 +45,11 @@ def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "",
         reservations.lock_accounts([actor.account])  # the lock order: accounts come first
         iso = insert_iso(actor, new, Iso.Source.URL, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone)
-        reserve(replica, size)
+        waiting = insert_waiting(iso, new)
+        reserve(replica, size, waiting)
         started = UrlImport.objects.create(replica=replica, user=actor.user, **fields)
         enqueue(replica, Operation.Kind.FETCH)
-        audit.record(Event.Verb.IMPORT_STARTED, iso, actor, zone=new.zone, url=redact(url))
+        audit.record(Event.Verb.IMPORT_STARTED, iso, actor, zone=new.zone, url=redact(url), **copies_to(waiting))
     return started
 
 
@@ -74,8 +76,8 @@ def sha256_in(checksum: str) -> str:
     return digest if algorithm == "sha256" else ""
 
 
-def reserve(replica: Replica, size: int | None) -> None:
-    """Hold quota for a replica that is to be fetched; 0 bytes where nobody knows the size yet.
+def reserve(replica: Replica, size: int | None, waiting: Sequence[Replica] = ()) -> None:
+    """Hold quota for a replica that is to be fetched and new ones that wait for it; 0 bytes where the size is unknown.
 
     Raises OverQuota, or InvalidInput where the zone takes nothing now.
     """
@@ -86,6 +88,7 @@ def reserve(replica: Replica, size: int | None) -> None:
         replica_ref=replica.public_id,
         size=size or 0,
         source=Reservation.Source.FETCH,
+        copies=[copy.public_id for copy in waiting],
     )
 
 

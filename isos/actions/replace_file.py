@@ -9,6 +9,7 @@ from isos.actions.permissions import require_acting_for
 from isos.errors import UploadGone
 from isos.models import Event, Iso, Upload
 from isos.operations.receive import Writer
+from isos.operations.waiting import waiting_of
 from isos.states import UploadState
 from portal.kernel.errors import Conflict, InvalidInput
 from quotas import reservations
@@ -30,6 +31,8 @@ def replace_file(actor: audit.Actor, upload: Upload, *, size: int, filename: str
             raise Conflict("A part of the first file was received already. Choose that file, or cancel this upload.")
         with transaction.atomic():
             reservations.resize(upload.replica.public_id, size)
+            for copy in waiting_of(iso):
+                reservations.resize(copy.public_id, size)
             ours = Upload.objects.filter(pk=upload.pk, lock_token=writer.token, state=UploadState.RECEIVING)
             if not ours.update(length=size, filename=filename, fingerprint=fingerprint):
                 raise UploadGone

@@ -1,4 +1,4 @@
-"""Retry a failed replica: go on with what is kept, copy it again, or ask for the file again."""
+"""Retry a failed replica: go on with what is kept, copy it again, ask for the file again, or wait for it again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from isos import audit
 from isos.actions.import_url import reserve
 from isos.actions.permissions import require_acting_for, require_active
 from isos.actions.start_upload import open_upload
+from isos.actions.wait_again import take_along, wait_again
 from isos.fetching.urls import redact
 from isos.models import Event, Iso, Operation, Replica, Upload, UrlImport
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
 from isos.operations.sources import require_source
+from isos.operations.waiting import receiver_of
 from isos.states import ACTIVE_OPERATION, IllegalTransition, ReplicaState, UploadState
 from portal.accounts.models import User
 from portal.kernel.errors import Conflict
@@ -26,7 +28,8 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
 
     Returns the new Upload where the file has to be sent again, None where the portal goes on
     by itself. Raises NotAllowed, OverQuota, InvalidInput where the zone takes nothing now,
-    or Conflict when it has not failed or is still being cleaned up.
+    or Conflict when it has not failed, is still being cleaned up, or waits for a replica that has
+    failed too. Retry of that one takes along those that wait for it.
     """
     require_acting_for(actor, replica.iso)
     try:
@@ -35,12 +38,18 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
             iso = Iso.objects.select_for_update(no_key=True).get(pk=replica.iso_id)
             if replica.operations.filter(state__in=ACTIVE_OPERATION).exists():
                 raise Conflict("What failed is still being cleaned up. Try again in a moment.")
-            move_replica(replica, ReplicaState.QUEUED, error_code="", error_message="")
             audit.record(Event.Verb.RETRIED, replica.iso, actor, zone=replica.zone)
+            if iso.ready_at is None and receiver_of(iso) != replica:
+                wait_again(replica, iso)
+                return None
+            only = [ReplicaState.FAILED]
+            move_replica(replica, ReplicaState.QUEUED, only_from=only, error_code="", error_message="")
             if iso.ready_at is not None:  # its content is settled: it only ever comes from another zone
                 _copy_again(replica, iso)
                 return None
-            return _restart(replica, actor.user)
+            upload = _restart(replica, actor.user)
+            take_along(replica, iso)
+            return upload
     except Iso.DoesNotExist:
         raise Conflict("This ISO was deleted meanwhile. Reload the page.") from None
     except (IllegalTransition, IntegrityError):

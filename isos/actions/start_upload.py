@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from isos.operations.receive import expiry
 from isos.states import ReplicaState
 from portal.accounts.models import User
 from portal.kernel.errors import InvalidInput
+from portal.kernel.text import join_words
 from quotas import reservations
 from quotas.models import Reservation
 from zones.models import Zone
@@ -22,10 +24,14 @@ from zones.models import Zone
 
 @dataclass(frozen=True)
 class NewIso:
-    """What the user says of a new ISO, validated. Sizes in bytes, digests in lower-case hex."""
+    """What the user says of a new ISO, validated. Sizes in bytes, digests in lower-case hex.
+
+    Its bytes arrive in `zone`; `more_zones` get copies as soon as it is Ready there.
+    """
 
     name: str
     zone: Zone
+    more_zones: tuple[Zone, ...] = ()
     description: str = ""
     os_type: str = "linux"
     os_version: OsVersion | None = None
@@ -38,7 +44,7 @@ class NewIso:
 
 
 def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str = "") -> Upload:
-    """Create the ISO, its replica, its quota and the tus session for `size` bytes.
+    """Create the ISO, its replicas, their quota and the tus session for `size` bytes.
 
     Raises OverQuota, NameTaken or InvalidInput, leaving nothing behind.
     """
@@ -48,13 +54,16 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
     with transaction.atomic():
         iso = insert_iso(actor, new, Iso.Source.UPLOAD, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone, state=ReplicaState.RECEIVING)
-        upload = open_upload(replica, actor.user, size=size, fingerprint=fingerprint)
-        audit.record(Event.Verb.UPLOAD_STARTED, iso, actor, zone=new.zone, size=size)
+        waiting = insert_waiting(iso, new)
+        upload = open_upload(replica, actor.user, size=size, fingerprint=fingerprint, waiting=waiting)
+        audit.record(Event.Verb.UPLOAD_STARTED, iso, actor, zone=new.zone, size=size, **copies_to(waiting))
     return upload
 
 
-def open_upload(replica: Replica, user: User | None, *, size: int, fingerprint: str) -> Upload:
-    """Reserve quota for the replica and open a tus session on it. Call inside a transaction.
+def open_upload(
+    replica: Replica, user: User | None, *, size: int, fingerprint: str, waiting: Sequence[Replica] = ()
+) -> Upload:
+    """Reserve quota for the replica and new ones that wait for it, and open a tus session. Call inside a transaction.
 
     Without a user no browser can go on with it; only an operator's command can.
     """
@@ -65,6 +74,7 @@ def open_upload(replica: Replica, user: User | None, *, size: int, fingerprint: 
         replica_ref=replica.public_id,
         size=size,
         source=Reservation.Source.UPLOAD,
+        copies=[copy.public_id for copy in waiting],
     )
     return Upload.objects.create(
         replica=replica,
@@ -76,9 +86,22 @@ def open_upload(replica: Replica, user: User | None, *, size: int, fingerprint: 
     )
 
 
+def insert_waiting(iso: Iso, new: NewIso) -> list[Replica]:
+    """A replica for each further zone, without quota yet. Raises InvalidInput where a zone takes nothing now."""
+    zones = {zone.pk: zone for zone in new.more_zones if zone.pk != new.zone.pk}
+    for zone in zones.values():
+        require_active(zone)
+    return [Replica.objects.create(iso=iso, zone=zone, state=ReplicaState.WAITING) for zone in zones.values()]
+
+
+def copies_to(waiting: Sequence[Replica]) -> dict[str, str]:
+    """What the event of a start says of the zones that wait; nothing where none does."""
+    return {"copies_to": join_words([replica.zone.name for replica in waiting])} if waiting else {}
+
+
 def insert_iso(actor: audit.Actor, new: NewIso, source: Iso.Source, size: int | None) -> Iso:
     """The ISO's row; `size` in bytes, None where nobody knows it yet. Raises NameTaken."""
-    fields: dict[str, Any] = {name: getattr(new, name) for name in NewIso.__dataclass_fields__ if name != "zone"}
+    fields: dict[str, Any] = {name: getattr(new, name) for name in NewIso.__dataclass_fields__ if "zone" not in name}
     try:
         with transaction.atomic():
             return Iso.objects.create(account=actor.account, created_by=actor.user, source=source, size=size, **fields)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
 
 from isos.states import UNFINISHED_REPLICA, ReplicaState
+
+if TYPE_CHECKING:
+    from isos.models.replica import Replica
 
 
 class OsType(models.TextChoices):
@@ -107,6 +110,11 @@ class Iso(models.Model):
         if not ready:
             return "Unavailable"
         return f"Available in {ready} of {len(replicas)} zone{'s' if len(replicas) > 1 else ''}"
+
+    @property
+    def receiver(self) -> Replica | None:
+        """Where the bytes come, or came, from outside; None where that replica was deleted."""
+        return next((replica for replica in self.replicas.all() if replica.receives), None)
 
     @property
     def is_moving(self) -> bool:

@@ -54,6 +54,16 @@ class Replica(models.Model):
         return active[0] if active else None
 
     @property
+    def receives(self) -> bool:
+        """Whether this is where the ISO's bytes come, or came, from outside; others are copied from it."""
+        return hasattr(self, "upload") or hasattr(self, "url_import")
+
+    @property
+    def arrival(self) -> str:
+        """What others wait for, as in `Waits for the upload to Zone A`."""
+        return f"import into {self.zone}" if hasattr(self, "url_import") else f"upload to {self.zone}"
+
+    @property
     def is_import(self) -> bool:
         """Whether its bytes come, or came, from a web address. Once the ISO is Ready, others come from another zone."""
         return hasattr(self, "url_import") and (self.state == ReplicaState.READY or self.iso.ready_at is None)

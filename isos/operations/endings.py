@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 
 from isos import audit
 from isos.models import Event, Replica
+from isos.operations import waiting
 from isos.operations.engine import Job
 from isos.operations.moves import move_replica, move_upload
 from isos.states import UNFINISHED_REPLICA, IllegalTransition, ReplicaState, UploadState
@@ -46,6 +47,7 @@ def fail_replica(replica: Replica, error: PortalError, *, kept: bool) -> None:
             error_message=error.message,
         )
         audit.record(Event.Verb.FAILED, replica.iso, audit.PORTAL, zone=replica.zone, reason=error.message)
+        waiting.fail(replica)
     if kept:
         return
     with suppress(IllegalTransition):

@@ -29,6 +29,7 @@ from isos.fetching.source import Body, HttpSource, Version
 from isos.fetching.urls import parse
 from isos.fetching.widening import WideBody, can_widen
 from isos.models import Iso, Operation, Replica, UrlImport
+from isos.operations import waiting
 from isos.operations.engine import Job
 from isos.operations.verifying import Expected
 from isos.streaming import CHUNK_BYTES, CheckedStream, read_through
@@ -214,6 +215,8 @@ class Transfer:
         if size is None or size == self._reserved:
             return
         self._reserve(size)
+        with transaction.atomic():
+            waiting.resize(self._replica.iso, size)
         with transaction.atomic():
             self._job.lease.renew(bytes_total=size)
             Iso.objects.filter(pk=self._replica.iso_id, ready_at=None).update(size=size)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from isos import audit
 from isos.models import Event, Operation, Replica, Upload
-from isos.operations import slots
+from isos.operations import slots, waiting
 from isos.operations.lease import claimable
 from isos.operations.moves import move_upload
 from isos.operations.queue import enqueue, send
@@ -56,8 +56,9 @@ class ImportExpired(PortalError):
 
 
 def sweep() -> dict[str, int]:
-    """Send again what waits unheard, expire what was abandoned. Returns counts for operators."""
-    return {"sent": _resend(), "expired": _expire_uploads() + _expire_kept()}
+    """Send again what waits unheard, expire what was abandoned, take up what waits for nothing. Returns counts."""
+    waited = waiting.sweep()
+    return {"sent": _resend(), "expired": _expire_uploads() + _expire_kept(), "waited": waited}
 
 
 def _resend() -> int:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from isos import audit, inspection
 from isos.models import Event, Iso, Replica
+from isos.operations import waiting
 from isos.operations.engine import Job
 from isos.operations.moves import move_replica, move_upload
 from isos.states import ReplicaState, UploadState
@@ -102,7 +103,7 @@ def inspect_and_commit(job: Job, store: Store, staged: StagedObject, content: Co
 
 
 def publish(replica: Replica, content: Content, found: inspection.Inspection) -> None:
-    """The replica becomes Ready, and with the first one the ISO gets its content's facts.
+    """The replica becomes Ready, and with the first one the ISO gets its content's facts; copies that wait begin.
 
     Inside the transaction that ends the operation.
     """
@@ -110,6 +111,7 @@ def publish(replica: Replica, content: Content, found: inspection.Inspection) ->
         size=content.size, sha256=content.sha256, inspection=found.as_json(), ready_at=timezone.now()
     )
     make_ready(replica, content)
+    waiting.start(replica.iso, content.size)
 
 
 def make_ready(replica: Replica, content: Content, **data: str) -> None:

@@ -14,4 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         counts = sweep()
-        self.stdout.write(f"Sent again: {counts['sent']}. Expired uploads: {counts['expired']}.")
+        self.stdout.write(
+            f"Sent again: {counts['sent']}. Expired uploads: {counts['expired']}. Taken up: {counts['waited']}."
+        )

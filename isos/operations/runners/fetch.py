@@ -8,7 +8,7 @@ from django.db import transaction
 
 from isos.fetching.guard import Fetcher
 from isos.models import Iso, Operation, UrlImport
-from isos.operations import endings
+from isos.operations import endings, waiting
 from isos.operations.engine import Job
 from isos.operations.moves import move_replica
 from isos.operations.receiving import Transfer, expected_of
@@ -39,6 +39,7 @@ class FetchRunner:
             # The reservation says exactly what is stored. On its own: it locks the account, and
             # accounts come before operations.
             reservations.resize(replica.public_id, content.size)
+            waiting.resize(replica.iso, content.size)
         with job.succeeding():
             publish(replica, content, found)
             _keep_provenance(replica.url_import)
