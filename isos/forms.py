@@ -127,15 +127,10 @@ class IsoForm(forms.Form):
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Purpose or contents"}),
     )
-    zone = forms.ModelChoiceField(
-        Zone.objects.filter(state=Zone.State.ACTIVE),
+    zones = forms.ModelMultipleChoiceField(
+        Zone.objects.all(),
         to_field_name="slug",
-        empty_label=None,
-        widget=forms.RadioSelect,
-        error_messages={
-            "required": "Choose a zone.",
-            "invalid_choice": "This zone takes no new images now. Choose another.",
-        },
+        error_messages={"required": "Choose at least one zone.", "invalid_choice": "There is no zone “%(value)s”."},
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -152,6 +147,19 @@ class IsoForm(forms.Form):
             raise forms.ValidationError(error.message) from None
         return name
 
+    def clean_zones(self) -> list[Zone]:
+        """In the order in which they are listed. Each that takes nothing now is an error of its own."""
+        zones = list(self.cleaned_data["zones"])
+        closed = [zone for zone in zones if not zone.is_active]
+        if closed:
+            raise forms.ValidationError(
+                [
+                    forms.ValidationError(f"{zone} takes no new images now. Choose another.", code=f"zone-{zone.slug}")
+                    for zone in closed
+                ]
+            )
+        return zones
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         version, os_type = data.get("os_version"), data.get("os_type")
@@ -162,7 +170,8 @@ class IsoForm(forms.Form):
     def new_iso(self) -> NewIso:
         """What was typed, as the actions take it; where the bytes come from is not part of it."""
         fields = {name: value for name, value in self.cleaned_data.items() if name in NewIso.__dataclass_fields__}
-        return NewIso(**fields)
+        first, *more = self.cleaned_data["zones"]
+        return NewIso(zone=first, more_zones=tuple(more), **fields)
 
 
 class UploadForm(IsoForm, FileForm):

@@ -80,12 +80,22 @@ function suggestName(text) {
   name.dispatchEvent(new CustomEvent("check"));
 }
 
-/** What the storage is left with once `size` bytes are there; nothing for 0. */
+const zones = () => [...uploadForm.querySelectorAll('[name="zones"]:checked:not(:disabled)')];
+
+/** What the storage is left with once `size` bytes are in each zone; nothing for 0. */
 function showAfter(size) {
   const after = document.querySelector("[data-after]");
-  const left = Number(uploadForm.dataset.free) - size;
+  const count = Math.max(1, zones().length);
+  const left = Number(uploadForm.dataset.free) - size * count;
   after.hidden = !size || left < 0;
-  after.textContent = after.hidden ? "" : `${bytes(Number(uploadForm.dataset.total) - left)} used after this upload, ${bytes(left)} free.`;
+  const where = count > 1 ? ` to ${count} zones` : "";
+  after.textContent = after.hidden ? "" : `${bytes(Number(uploadForm.dataset.total) - left)} used after this upload${where}, ${bytes(left)} free.`;
+}
+
+function followZones() {
+  clearError(uploadForm, "zones");
+  for (const zone of uploadForm.querySelectorAll('[name="zones"]')) clearError(uploadForm, `zone-${zone.value}`);
+  followSource();
 }
 
 /** Another source: what is said beside the form belongs to that one. */
@@ -226,6 +236,7 @@ function send(file, job) {
   // After a reload this address asks for the file again and goes on from there.
   if (job.resume_url) history.replaceState(history.state, "", job.resume_url);
   form.hidden = true;
+  if (uploadForm) document.querySelector("[data-copying]").hidden = zones().length < 2;
   panel.show();
   transfer.start();
 }
@@ -238,6 +249,7 @@ if (uploadForm) {
     followSource();
   });
   for (const choice of uploadForm.elements.source) choice.addEventListener("change", followSource);
+  document.getElementById("id_zones").addEventListener("change", followZones);
 }
 // A reloaded page may have the file still in its input.
 if (input?.files.length) choose(input.files[0]);

@@ -18,7 +18,7 @@ SENTENCE = "This ISO image is incomplete. Download it again, then upload it agai
 def make_iso(account, zones, name="", *, user=None, size=700 * MB, idle=False, **fields):
     """An ISO of `account` with one replica per zone: `zones` is `{zone: state}`.
 
-    A receiving replica gets a half-sent upload of `user`, which nobody sends now if `idle`.
+    A receiving replica gets a half-sent upload of `user`, which nobody sends now if `idle`; waiting ones have none.
     """
     ready = ReplicaState.READY in zones.values()
     defaults = {
@@ -44,7 +44,8 @@ def _replica(iso, zone, state, idle):
         error_code="truncated" if failed else "",
         error_message=SENTENCE if failed else "",
     )
-    _upload(replica, idle)
+    if state != ReplicaState.WAITING:
+        _upload(replica, idle)
     kinds = {ReplicaState.VERIFYING: Operation.Kind.INGEST, ReplicaState.DELETING: Operation.Kind.DELETE}
     if kind := kinds.get(state):
         _operation(replica, kind)
@@ -54,7 +55,7 @@ def _replica(iso, zone, state, idle):
             iso_ref=iso.public_id,
             replica_ref=replica.public_id,
             bytes=iso.size,
-            source=Reservation.Source.UPLOAD,
+            source=Reservation.Source.COPY if state == ReplicaState.WAITING else Reservation.Source.UPLOAD,
             state=Reservation.State.USED if state == ReplicaState.READY else Reservation.State.HELD,
         )
 

@@ -45,7 +45,7 @@ class Client:
         self, method: str, url: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> tuple[http.client.HTTPResponse, bytes]:
         self.connection.request(method, url, body, self._headers(headers or {}))
-        return self._answer()
+        return self.answer()
 
     def reconnect(self) -> None:
         """Forget the connection, which may have idled too long or be broken."""
@@ -56,7 +56,8 @@ class Client:
         own = {"Cookie": cookie, "X-CSRFToken": self.cookies.get("csrftoken", ""), "Referer": self.portal.url}
         return own | {"Tus-Resumable": "1.0.0"} | headers
 
-    def _answer(self) -> tuple[http.client.HTTPResponse, bytes]:
+    def answer(self) -> tuple[http.client.HTTPResponse, bytes]:
+        """What the portal says to what was sent; keeps its cookies."""
         response = self.connection.getresponse()
         for cookie in response.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.split(";")[0].partition("=")
@@ -65,7 +66,7 @@ class Client:
 
     def start(self, path: Path, name: str, zone: str = "zone-a") -> dict[str, str]:
         """Post the form, which creates the rows. Returns the addresses it answers with."""
-        fields = {"filename": path.name, "size": path.stat().st_size, "os_type": "other", "name": name, "zone": zone}
+        fields = {"filename": path.name, "size": path.stat().st_size, "os_type": "other", "name": name, "zones": zone}
         headers = {"Content-Type": FORM, "Accept": "application/json"}
         response, body = self.request("POST", "/isos/upload/", urllib.parse.urlencode(fields), headers)
         assert response.status == 201, body
@@ -87,6 +88,12 @@ class Client:
                 offset = int(response.headers["Upload-Offset"])
 
     def patch(self, file: IO[bytes], url: str, offset: int, length: int) -> tuple[http.client.HTTPResponse, bytes]:
+        self.begin_patch(url, offset, length)
+        self.connection.sock.sendfile(file, offset, length)
+        return self.answer()
+
+    def begin_patch(self, url: str, offset: int, length: int) -> None:
+        """The request up to its body, for whoever sends that in a way of his own."""
         self.connection.putrequest("PATCH", url)
         content = {
             "Upload-Offset": str(offset),
@@ -96,8 +103,6 @@ class Client:
         for name, value in self._headers(content).items():
             self.connection.putheader(name, value)
         self.connection.endheaders()
-        self.connection.sock.sendfile(file, offset, length)
-        return self._answer()
 
     def upload(self, path: Path, name: str, request_bytes: int = REQUEST_BYTES) -> float:
         """Form, bytes, verification. Returns the seconds until the replica is Ready."""

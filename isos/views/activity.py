@@ -12,10 +12,10 @@ _Verb = Event.Verb
 
 # Icon and sentence of each verb; {zone} is "in Zone A" or nothing, the rest comes from the event's data.
 _LINES: dict[str, tuple[str, str]] = {
-    _Verb.UPLOAD_STARTED: ("upload", "Upload started{zone}"),
+    _Verb.UPLOAD_STARTED: ("upload", "Upload started{zone}{then}"),
     _Verb.UPLOAD_RECEIVED: ("download", "File received{zone}"),
     _Verb.UPLOAD_EXPIRED: ("clock", "Upload expired{zone}"),
-    _Verb.IMPORT_STARTED: ("download", "Import from URL started{zone}"),
+    _Verb.IMPORT_STARTED: ("download", "Import from URL started{zone}{then}"),
     _Verb.IMPORT_EXPIRED: ("clock", "Import expired{zone}"),
     _Verb.COPY_STARTED: ("copy", "Copy started{zone}"),
     _Verb.COPY_EXPIRED: ("clock", "Copy expired{zone}"),
@@ -50,5 +50,6 @@ def _line(event: Event) -> ActivityLine:
     data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after")}
     field = str(event.data.get("field", "settings"))
     data["what"] = {"os": "OS type", "file": "File to upload"}.get(field, field.replace("_", " ").capitalize())
+    data["then"] = f", to be copied to {event.data['copies_to']}" if event.data.get("copies_to") else ""
     sentence = pattern.format(zone=f" in {event.zone_name}" if event.zone_name else "", **data)
     return ActivityLine(icon, sentence, event.actor_name or "Portal", event.created_at)

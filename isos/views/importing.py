@@ -77,7 +77,7 @@ def check_address(request: HttpRequest) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "isos/_url_check.html", context, status=status)
-    typed = ImportForm(user=user_of(request), initial=request.POST.dict())
+    typed = ImportForm(user=user_of(request), initial=request.POST.dict() | {"zones": request.POST.getlist("zones")})
     return upload_page(request, typed, source="url", status=status, more=context)
 
 

@@ -14,7 +14,7 @@ from isos.errors import CONTENT_CODES
 from isos.models import Iso, Replica, Upload
 from isos.states import UNFINISHED_REPLICA, ReplicaState
 from portal.accounts.models import User
-from portal.kernel.text import percent
+from portal.kernel.text import join_words, percent
 from portal.templatetags.ui import os_icon
 
 IDLE_SECONDS = 5  # a browser that sends is heard from once a second
@@ -25,7 +25,8 @@ class ZoneLine:
     """One replica as it is shown.
 
     `percent` is None where nothing is counted or the end is not known; `done` and `total` are
-    bytes of what goes on now, `total` None where nobody knows it.
+    bytes of what goes on now, `total` None where nobody knows it. `waits_for` is the arrival, as in
+    `upload to Zone A`, for which a waiting one waits; `can_retry` tells a failed one for which Retry is of use.
     """
 
     replica: Replica
@@ -33,6 +34,8 @@ class ZoneLine:
     percent: int | None
     done: int = 0
     total: int | None = None
+    waits_for: str = ""
+    can_retry: bool = False
 
     @property
     def name(self) -> str:
@@ -64,7 +67,9 @@ class ZoneLine:
 
     @property
     def words(self) -> str:
-        """The state in words: `Receiving, 38%`, `Paused at 38%`, `Verifying`, `Ready` …"""
+        """The state in words: `Receiving, 38%`, `Paused at 38%`, `Waits for the upload to Zone A`, `Ready` …"""
+        if self.waits_for:
+            return f"Waits for the {self.waits_for}"
         if self.is_paused:
             return f"Paused at {self.percent}%"
         words = str(self.replica.state).capitalize()
@@ -109,6 +114,20 @@ class Row:
         return self.may_change and any(zone.state != ReplicaState.DELETING for zone in self.zones)
 
     @property
+    def arrival(self) -> ZoneLine:
+        """The zone where the bytes come, or came, from outside; else the first one."""
+        return next((zone for zone in self.zones if zone.replica.receives), self.zones[0])
+
+    @property
+    def copying_to(self) -> str:
+        """Names of the zones that are to follow the arrival, in words; "" where there is none."""
+        return join_words([zone.name for zone in self.zones if zone.is_unfinished and zone is not self.arrival])
+
+    @property
+    def ready_in(self) -> str:
+        return join_words([zone.name for zone in self.zones if zone.state == ReplicaState.READY])
+
+    @property
     def failures(self) -> list[ZoneLine]:
         """Zones whose trouble is said in words below their chips."""
         return [zone for zone in self.zones if zone.trouble]
@@ -144,4 +163,20 @@ def _zone_line(replica: Replica) -> ZoneLine:
         percent=percent(done, total) if counted else None,
         done=done,
         total=total,
+        waits_for=_awaited(replica) if replica.state == ReplicaState.WAITING else "",
+        can_retry=replica.state == ReplicaState.FAILED and not _fails_with(replica),
     )
+
+
+def _awaited(replica: Replica) -> str:
+    receiver = replica.iso.receiver
+    return receiver.arrival if receiver is not None else "first zone"
+
+
+def _fails_with(replica: Replica) -> bool:
+    """Whether another replica has to be tried again first, which takes this one along."""
+    iso = replica.iso
+    receiver = iso.receiver
+    if iso.ready_at is not None or receiver is None or receiver == replica:
+        return False
+    return receiver.state not in UNFINISHED_REPLICA

@@ -41,7 +41,7 @@ def upload_form(request: HttpRequest) -> HttpResponse:
     source = "url" if request.POST.get("source", request.GET.get("source")) == "url" else "file"
     posted = request.POST if request.method == "POST" else None
     make = ImportForm if source == "url" else UploadForm
-    form = make(posted, user=user_of(request), initial={"zone": queries.default_zone_slug()})
+    form = make(posted, user=user_of(request), initial={"zones": [queries.default_zone_slug()]})
     if request.method == "POST":
         try:
             started = _begin_import(request, form) if isinstance(form, ImportForm) else _begin_upload(request, form)
@@ -106,8 +106,7 @@ def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """
     user = user_of(request)
     row = row_of(user, queries.get_own_iso(user, public_id))
-    first = next((zone for zone in row.zones if zone.replica.is_import), row.zones[0])  # copies have no page
-    context = {"row": row, "iso": row.iso, "zone": first}
+    context = {"row": row, "iso": row.iso, "zone": row.arrival}
     template = "isos/_progress.html" if request.htmx else "isos/progress.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 
@@ -124,7 +123,7 @@ def resume(request: HttpRequest, public_id: UUID) -> HttpResponse:
             messages.info(request, f"{upload.user.display_name()} started this upload and is the one who can go on.")
         return redirect(iso)
     row = row_of(user, iso)
-    context = {"iso": iso, "row": row, "zone": row.zones[0], "upload": upload, "addresses": _addresses(upload)}
+    context = {"iso": iso, "row": row, "zone": row.arrival, "upload": upload, "addresses": _addresses(upload)}
     quota = overview(user.account)
     context["free_for_file"] = quota.remaining_bytes + upload.length  # what this upload holds may be used again
     return render(request, "isos/resume.html", context | quota_context(quota))
@@ -168,4 +167,6 @@ def _field_of(error: PortalError, form: UploadForm | ImportForm) -> str | None:
     field = error.field
     if field == "file" or isinstance(error, ContentRefused | TooOften | NoPlace):
         field = "url" if isinstance(form, ImportForm) else "size"
+    if field == "zone":
+        field = "zones"
     return field if field in form.fields else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -22,10 +23,21 @@ def upload_page(
         "source": source,
         "errors": errors,
         "url_errors": [error["message"] for error in errors if error["field"] == "url"],
-        "zones": Zone.objects.all(),
+        "zones": _zone_choices(form, errors),
+        "zones_errors": [error["message"] for error in errors if error["field"] == "zones"],
     }
     quota = quota_context(overview(user_of(request).account))
     return render(request, "isos/upload.html", context | quota | (more or {}), status=status)
+
+
+def _zone_choices(form: forms.Form, errors: list[dict[str, str]]) -> list[dict[str, object]]:
+    """Every zone with its tick and with what was wrong with choosing it, or ""."""
+    ticked = form["zones"].value() or []
+    problems = {error["field"]: error["message"] for error in errors}
+    return [
+        {"zone": zone, "checked": zone.slug in ticked, "error": problems.get(f"zone-{zone.slug}", "")}
+        for zone in Zone.objects.all()
+    ]
 
 
 def quota_context(quota: QuotaOverview) -> dict[str, object]:
@@ -48,11 +60,17 @@ def _limit_words(count: int) -> str:
 
 
 def errors_of(form: forms.Form) -> list[dict[str, str]]:
-    """One entry per sentence. What is wrong with the file's name or size belongs to the file."""
+    """One entry per sentence. What is wrong with the file's name or size belongs to the file, what is wrong with one
+    zone to the field `zone-<slug>`."""
     renamed = {"filename": "file", "size": "file", "fingerprint": "file", "__all__": ""}
     found = [
-        {"field": renamed.get(field, field), "message": str(sentence)}
-        for field, sentences in form.errors.items()
-        for sentence in sentences
+        {"field": _of_one_zone(error) or renamed.get(field, field), "message": str(sentence)}
+        for field, problems in form.errors.as_data().items()
+        for error in problems
+        for sentence in error
     ]
     return [error for number, error in enumerate(found) if error not in found[:number]]
+
+
+def _of_one_zone(error: ValidationError) -> str:
+    return error.code if error.code and error.code.startswith("zone-") else ""

@@ -19,7 +19,7 @@ from isos.actions.set_os import set_os
 from isos.audit import Actor
 from isos.forms import OsForm, RenameForm
 from isos.models import Iso, Replica
-from isos.states import ReplicaState
+from isos.states import UNFINISHED_REPLICA, ReplicaState
 from isos.views.importing import count_check
 from isos.views.requests import go_back, go_to, next_page, refused, user_of
 from portal.kernel.errors import InvalidInput, NotAllowed, PortalError
@@ -68,11 +68,11 @@ def delete_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     error: PortalError | None = None
     if request.method == "POST":
         try:
-            delete_from_zones(Actor.of(request), iso, chosen, confirmation=request.POST.get("confirmation", ""))
+            gone = delete_from_zones(Actor.of(request), iso, chosen, confirmation=request.POST.get("confirmation", ""))
         except (InvalidInput, NotAllowed) as refusal:
             error = refusal
         else:
-            zones = join_words([replica.zone.name for replica in chosen])
+            zones = join_words([replica.zone.name for replica in gone or chosen])
             messages.success(request, f"Deleting “{iso.name}” from {zones}.")
             return go_back(request)
     context = _delete_context(iso, replicas, chosen) | {
@@ -115,9 +115,20 @@ def _delete_context(iso: Iso, replicas: list[Replica], chosen: list[Replica]) ->
 def _what_goes(iso: Iso, replica: Replica) -> str:
     if replica.state == ReplicaState.READY:
         return f"Ready, frees {human_bytes(iso.size)}"
-    if replica.state == ReplicaState.FAILED:
-        return "Failed, nothing usable is stored"
-    return f"{str(replica.state).capitalize()}, deleting stops it"
+    if replica.state == ReplicaState.WAITING:
+        return "Waiting, nothing is stored yet"
+    words = "deleting stops it" if replica.state in UNFINISHED_REPLICA else "nothing usable is stored"
+    return f"{str(replica.state).capitalize()}, {words}{_what_goes_along(iso, replica)}"
+
+
+def _what_goes_along(iso: Iso, replica: Replica) -> str:
+    """An ISO that was Ready nowhere lives where its bytes arrive: what would be copied from there goes with it."""
+    others = [
+        one.zone.name for one in iso.replicas.all() if one.pk != replica.pk and one.state != ReplicaState.DELETING
+    ]
+    if iso.ready_at is not None or iso.receiver != replica or not others:
+        return ""
+    return f". {join_words(others)}, to be copied from here, {'goes' if len(others) == 1 else 'go'} with it"
 
 
 @require_POST
@@ -141,6 +152,7 @@ def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Try a failed replica again; where its file is needed again, go and ask for it."""
     iso = queries.get_own_iso(user_of(request), public_id)
     failed = [replica for replica in iso.replicas.all() if replica.state == ReplicaState.FAILED]
+    failed.sort(key=lambda replica: not replica.receives)  # others may wait for that one
     wanted = request.POST.get("zone")
     replica = next((one for one in failed if wanted in (None, "", one.zone.slug)), None)
     if replica is None:

@@ -18,7 +18,7 @@ export function clearError(form, field) {
 export function showFieldError(form, field, message) {
   const place = holder(form, field);
   if (!place) return;
-  const error = document.createElement("p");
+  const error = document.createElement(place.tagName === "SPAN" ? "span" : "p"); // a label holds no paragraph
   error.className = "err";
   error.textContent = message;
   place.replaceChildren(error);

@@ -108,7 +108,7 @@ export class Panel {
     if (!state || state === this.stage) return;
     this.stage = state;
     const { name } = this.job;
-    const titles = { queued: `Verifying “${name}”`, verifying: `Verifying “${name}”`, failed: `“${name}” failed` };
+    const titles = { queued: `Verifying “${name}”`, verifying: `Verifying “${name}”`, copying: `Copying “${name}”`, failed: `“${name}” failed` };
     this.#find("#transfer-title").textContent = titles[state] ?? `“${name}”`;
     this.#find("[data-announce]").textContent = SPOKEN[state]?.(name) ?? stages.querySelector("[data-stage]").textContent;
   }

@@ -39,7 +39,7 @@ def mirror(operator, site, image):  # noqa: F811
 
 @pytest.fixture
 def fields(zone_a, mirror):
-    return {"source": "url", "url": mirror.url(), "name": "Debian", "os_type": "linux", "zone": "zone-a"}
+    return {"source": "url", "url": mirror.url(), "name": "Debian", "os_type": "linux", "zones": "zone-a"}
 
 
 def check(client, url, **headers):
@@ -230,13 +230,13 @@ def test_places_are_bounded_together_too():
 
 
 def test_without_script_the_form_comes_back_as_it_was_filled_in(by_owner, zone_a, zone_b, mirror):
-    typed = {"url": mirror.url(), "name": "Mine", "description": "For <b>", "zone": "zone-b", "is_public": "on"}
+    typed = {"url": mirror.url(), "name": "Mine", "description": "For <b>", "zones": "zone-b", "is_public": "on"}
     page = read(by_owner.post("/isos/preflight/", typed))
     assert page.by_id("id_url").attrs["value"] == mirror.url()
     assert page.by_id("id_name").attrs["value"] == "Mine"
     assert "For <b>" in page.by_id("id_description").text()
     assert "checked" in page.by_id("id_is_public").attrs
-    assert [node.attrs["value"] for node in find(page, name="zone") if "checked" in node.attrs] == ["zone-b"]
+    assert [node.attrs["value"] for node in find(page, name="zones") if "checked" in node.attrs] == ["zone-b"]
     assert [node.attrs["value"] for node in find(page, name="source") if "checked" in node.attrs] == ["url"]
     assert "hidden" in page.by_id("error-summary").attrs, "what is not filled in yet is no error"
     assert f"An ISO image at {mirror.host}" in page.text()
@@ -278,7 +278,7 @@ def test_without_script_it_leads_to_the_progress(by_owner, fields):
         ({"name": ""}, "name", "Enter a name."),
         ({"checksum": "abc"}, "checksum", "This is not a checksum."),
         ({"checksum": "http://127.0.0.1/SHA256SUMS"}, "checksum", "The address of the checksum file can't be used."),
-        ({"zone": "nowhere"}, "zone", "This zone takes no new images now. Choose another."),
+        ({"zones": "nowhere"}, "zones", "There is no zone “nowhere”."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(by_owner, fields, change, field, sentence):
@@ -545,7 +545,7 @@ def test_another_address_that_comes_too_late_says_so_on_a_page_of_use(by_owner, 
 
 def test_the_progress_is_that_of_the_import(by_owner, account, fields, image, zone_b):
     """Not of the zone that stands first: a copy to it has no page of its own."""
-    iso = imported(by_owner, fields | {"zone": "zone-b"}, image)
+    iso = imported(by_owner, fields | {"zones": "zone-b"}, image)
     Replica.objects.create(iso=iso, zone=Zone.objects.get(slug="zone-a"), state=ReplicaState.FAILED)
     text = progress(by_owner, iso).text()
     assert f"From {fields['url']}" in text

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def fields(zone_a):
-    return {"filename": "debian.iso", "size": 700 * MB, "name": "Debian", "os_type": "linux", "zone": "zone-a"}
+    return {"filename": "debian.iso", "size": 700 * MB, "name": "Debian", "os_type": "linux", "zones": "zone-a"}
 
 
 def post(client, fields, **headers):
@@ -37,7 +37,7 @@ def test_the_form_says_what_is_possible(by_owner, account, zone_a, zone_b):
     assert limits == [str(3 * GB), str(9 * GB), str(10 * GB)]
     for said in ("1 of 4 used", "You can upload 3 more.", "1.00 GB of 10 GB used", "One ISO may have up to 3 GB."):
         assert said in page.text()
-    zones = {zone.attrs["value"]: zone for zone in find(page, name="zone")}
+    zones = {zone.attrs["value"]: zone for zone in find(page, name="zones")}
     assert "checked" in zones["zone-a"].attrs
     assert "disabled" in zones["zone-b"].attrs
     assert "New disks until Friday" in page.text()
@@ -124,8 +124,8 @@ def test_the_script_learns_where_the_bytes_go(by_owner, owner, account, fields):
         ({"os_version": "freebsd-15"}, "os_version", "FreeBSD 15 is not a Linux version. Choose one that fits."),
         ({"os_version": "beos"}, "os_version", "That version is not in the list. Choose another."),
         ({"checksum": "abc"}, "checksum", "A SHA-256 checksum has 64 characters, 0-9 and a-f."),
-        ({"zone": "zone-b"}, "zone", "This zone takes no new images now. Choose another."),
-        ({"zone": ""}, "zone", "Choose a zone."),
+        ({"zones": "zone-b"}, "zone-zone-b", "zone-b takes no new images now. Choose another."),
+        ({"zones": []}, "zones", "Choose at least one zone."),
     ],
 )
 def test_what_is_refused_before_a_byte_travels(by_owner, account, zone_a, zone_b, fields, change, field, sentence):
@@ -160,7 +160,7 @@ def test_quota_has_the_last_word(by_owner, account, zone_a, fields):
 
 
 def test_without_script_the_form_comes_back_with_what_was_typed(by_owner, zone_a, zone_b):
-    sent = {"name": "x" * 121, "description": "For builds", "zone": "zone-b", "os_type": "bsd", "is_public": "on"}
+    sent = {"name": "x" * 121, "description": "For builds", "zones": "zone-b", "os_type": "bsd", "is_public": "on"}
     page = read(by_owner.post("/isos/upload/", sent), 422)
     summary = page.by_id("error-summary")
     assert "hidden" not in summary.attrs
@@ -170,7 +170,7 @@ def test_without_script_the_form_comes_back_with_what_was_typed(by_owner, zone_a
     assert page.by_id("name-error").text().startswith("Use at most 120 characters")
     assert page.by_id("id_name").attrs["value"] == "x" * 121
     assert page.by_id("id_description").text() == "For builds"
-    assert [zone.attrs["value"] for zone in find(page, name="zone") if "checked" in zone.attrs] == ["zone-b"]
+    assert [zone.attrs["value"] for zone in find(page, name="zones") if "checked" in zone.attrs] == ["zone-b"]
     assert "checked" in page.by_id("id_is_public").attrs
 
 
