@@ -67,9 +67,7 @@ class ZoneLine:
 
     @property
     def words(self) -> str:
-        """The state in words: `Receiving, 38%`, `Paused at 38%`, `Waits for the upload to Zone A`, `Ready` …"""
-        if self.waits_for:
-            return f"Waits for the {self.waits_for}"
+        """The state in words: `Receiving, 38%`, `Paused at 38%`, `Verifying`, `Ready` …"""
         if self.is_paused:
             return f"Paused at {self.percent}%"
         words = str(self.replica.state).capitalize()

