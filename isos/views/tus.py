@@ -110,7 +110,8 @@ def _create(request: HttpRequest, length: int, metadata: dict[str, str]) -> Uplo
     """The upload form's rules, fed from tus metadata: the same names, the same sentences."""
     filename = metadata.get("filename", "")
     defaults = {"name": filename.removesuffix(".iso"), "zone": queries.default_zone_slug(), "os_type": "other"}
-    form = UploadForm(defaults | metadata | {"size": length}, user=user_of(request))
+    given = defaults | metadata
+    form = UploadForm(given | {"zones": [given["zone"]], "size": length}, user=user_of(request))
     if not form.is_valid():
         field, messages = next(iter(form.errors.items()))
         raise InvalidInput(str(messages[0]), field=field)
