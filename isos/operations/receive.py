@@ -66,9 +66,12 @@ def durable_offset(upload: Upload) -> int:
     """What HEAD answers: bytes known durable, asked from the store when nobody is writing.
 
     Hands over to ingest where all bytes are there: a process may have died between the last of
-    them and that step, and a client that hears the full offset sends nothing more.
+    them and that step, and a client that hears the full offset sends nothing more. Raises UploadGone
+    where it ended before: a client that heard an offset would send again and again what nobody takes.
     """
     if not upload.is_receiving:
+        if upload.offset < upload.length:
+            raise UploadGone
         return upload.offset
     try:
         with Writer(upload) as writer:

@@ -12,6 +12,7 @@ from isos.states import ReplicaState
 from quotas.models import Reservation
 from tests.isos.conftest import run_all
 from zones.models import Zone
+from zones.stores.base import StoreFull
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = "application/offset+octet-stream"
@@ -93,6 +94,20 @@ def test_termination_leaves_nothing(create, signed_in):
     assert not Iso.objects.exists()
     assert not Reservation.objects.exists()
     assert signed_in.head(url, headers=TUS).status_code == 404
+
+
+def test_an_upload_that_ended_early_tells_no_offset(create, signed_in, iso_bytes, monkeypatch):
+    """The answer to a body that nobody reads to its end is often lost: then HEAD must say that it is over."""
+    url = create(len(iso_bytes))["Location"].removeprefix("http://testserver")
+
+    def full(self, chunk):
+        raise StoreFull
+
+    monkeypatch.setattr("zones.stores.files.FileStaged.append", full)
+    assert patch(signed_in, url, iso_bytes, 0).status_code == 507
+    head = signed_in.head(url, headers=TUS)
+    assert head.status_code == 410
+    assert "Upload-Offset" not in head
 
 
 @pytest.mark.parametrize(
