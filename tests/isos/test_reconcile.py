@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from isos.actions.delete_from_zones import delete_from_zones
 from isos.models import Event, Iso, Operation, Replica, Upload
+from isos.operations.reconcile import objects
 from isos.operations.reconcile import run as running
 from isos.states import ReplicaState, UploadState
 from quotas import reservations
@@ -22,7 +23,8 @@ from tests.isos.conftest import run_all, send
 from tests.isos.copies import content, held, make_zone, path_of, put_ready, replica_in, staged_in, uploaded
 from tests.s3 import s3_server
 from zones.models import Zone
-from zones.stores import open_store
+from zones.stores import files, open_store
+from zones.stores.leftovers import discard_staged, is_staged
 
 __all__ = ["s3_server"]
 KINDS = ["files", pytest.param("s3", marks=pytest.mark.services), "any"]
@@ -331,6 +333,71 @@ def test_a_test_of_the_zone_that_was_killed_leaves_nothing_for_good(iso, zone_a)
     assert staged_in(zone_a) == []
 
 
+# --- what changes between two looks ------------------------------------------------------------
+
+
+def at_the_look(monkeypatch, place, name, happens):
+    """Let something happen once, just before that function looks."""
+    look = getattr(place, name)
+    once = iter([happens])
+
+    def looks(*arguments):
+        for it in once:
+            it()
+        return look(*arguments)
+
+    monkeypatch.setattr(place, name, looks)
+
+
+def test_an_upload_that_becomes_ready_meanwhile_left_nothing(start, iso_bytes, monkeypatch, zone_a):
+    send(start(len(iso_bytes)), iso_bytes)
+    at_the_look(monkeypatch, objects, "owned_tokens", run_all)
+    assert kinds("--fix") == []
+    assert Replica.objects.get().state == ReplicaState.READY
+
+
+def test_what_is_deleted_meanwhile_is_no_orphan(iso, actor, monkeypatch):
+    def delete():
+        delete_from_zones(actor, iso, iso.replicas.all(), confirmation="confirm")
+        run_all()
+
+    at_the_look(monkeypatch, objects, "replicas_by_key", delete)
+    assert kinds() == []
+    assert not Iso.objects.exists()
+
+
+def test_what_begins_to_be_deleted_meanwhile_is_not_lost(iso, actor, zone_a, monkeypatch):
+    replica = replica_in(iso, zone_a)
+    path_of(replica).unlink()
+    delete = lambda: delete_from_zones(actor, iso, [replica], confirmation="confirm")  # noqa: E731
+    at_the_look(monkeypatch, files.FileStore, "size", delete)
+    assert kinds("--fix") == []
+    assert replica_in(iso, zone_a).state == ReplicaState.DELETING
+
+
+def test_what_comes_back_before_it_is_fixed_is_not_marked(two_good, iso_bytes, zone_a, monkeypatch):
+    path = path_of(replica_in(two_good, zone_a))
+    path.unlink()
+    at_the_look(monkeypatch, running, "_too_many", lambda: path.write_bytes(iso_bytes))
+    report, code = reconcile("--fix")
+    assert [found["done"] for found in report["findings"]] == ["gone meanwhile"]
+    assert (code, replica_in(two_good, zone_a).state) == (0, ReplicaState.READY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_staged_bytes_whose_owner_turns_up_stay(kind, tmp_path, request, db):
+    zone = make_zone(kind, "here", tmp_path, request)
+    token = stage(zone)
+    store = open_store(zone)
+    assert is_staged(store, token)
+    assert discard_staged(store, token, lambda: False) is False
+    assert [(info.key, info.size) for info in staged_in(zone)] == [(token, 4)]
+    assert discard_staged(store, token, lambda: True) is True
+    assert not is_staged(store, token)
+    assert discard_staged(store, token, lambda: True) is True  # idempotent
+    assert (staged_in(zone), keys(zone)) == ([], set())
+
+
 # --- the database against itself ---------------------------------------------------------------
 
 
@@ -432,6 +499,26 @@ def test_what_can_not_go_on_fails_and_can_be_retried(start, iso_bytes, zone_a, s
     send(upload, iso_bytes)
     run_all()
     assert Replica.objects.get().state == ReplicaState.READY
+
+
+def test_replicas_that_wait_for_an_upload_are_well(start, iso_bytes, zone_b):
+    upload = start(len(iso_bytes), more_zones=(zone_b,))
+    assert agree()
+    send(upload, iso_bytes)
+    assert agree()
+    run_all()
+    assert set(Replica.objects.values_list("state", flat=True)) == {"ready"}
+    assert agree()
+
+
+def test_a_replica_that_waits_for_nothing_is_taken_up(iso, iso_bytes, zone_b):
+    replica = Replica.objects.create(iso=iso, zone=zone_b, state=ReplicaState.WAITING)
+    with transaction.atomic():
+        reservations.reserve_copies(iso.account, iso_ref=iso.public_id, replica_refs=[replica.public_id], size=5)
+    assert fixed("stuck", "zone-b") == "taken up"
+    run_all()
+    assert content(replica) == iso_bytes
+    assert agree()
 
 
 @pytest.mark.parametrize("how", ["ready", "gone", "failed", "delete"])

@@ -66,7 +66,7 @@ def _rows() -> QuerySet[Replica]:
 def _due(replica: Any) -> Due | None:
     """What must be reserved; None where nothing has to be.
 
-    A fetched file counts whatever was found out about it until it is Ready, and so does what a failure left.
+    Until it is Ready a fetched file counts what was found out about it, and so do those that wait for it.
     """
     iso, state = replica.iso, replica.state
     copied = Due(Reservation.Source.COPY, iso.size or 0)
@@ -75,6 +75,8 @@ def _due(replica: Any) -> Due | None:
         return Due(Reservation.Source.FETCH if replica.is_fetched else source, iso.size or 0, _USED)
     if state == ReplicaState.FAILED and replica.upload_state != UploadState.RECEIVED:
         return None
+    if state == ReplicaState.WAITING:
+        return Due(Reservation.Source.COPY, state=_HELD)
     if iso.ready_at is not None:  # held, or used still from before it was lost here
         return copied if state != ReplicaState.FAILED else None
     if replica.is_fetched:

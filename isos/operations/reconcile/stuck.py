@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from isos.models import Iso, Operation, Replica, Upload
+from isos.operations import waiting
 from isos.operations.moves import move_replica, move_upload
 from isos.operations.queue import enqueue
 from isos.operations.reconcile.batches import by_key
@@ -101,6 +102,17 @@ def _replicas(zones: list[Zone] | None) -> Iterator[Finding]:
     for row in by_key(rows.select_related("iso", "zone")):
         detail = f"“{row.iso.name}”: {row.state}, and nothing goes on with it"
         yield Finding(Kind.STUCK, row.zone.slug, str(row.public_id), detail, partial(_set_going, row.pk))
+    stranded = waiting.stranded() if zones is None else waiting.stranded().filter(zone__in=zones)
+    for row in by_key(stranded):
+        detail = f"“{row.iso.name}”: it waits for nothing any more; the next sweep takes it up"
+        yield Finding(Kind.STUCK, row.zone.slug, str(row.public_id), detail, partial(_take_up, row.pk))
+
+
+def _take_up(pk: int) -> Outcome:
+    if not waiting.stranded().filter(pk=pk).exists():
+        return NOTHING_LEFT
+    waiting.sweep()
+    return Outcome("taken up", is_left=waiting.stranded().filter(pk=pk).exists())
 
 
 def _set_going(pk: int) -> Outcome:
