@@ -23,6 +23,7 @@ from isos.fetching import preflight
 from isos.fetching.checksums import is_address
 from isos.fetching.urls import redact
 from isos.models import Iso, OsVersion, Replica, Upload, UrlImport
+from isos.operations.waiting import receiver_of
 from isos.os_suggestions import Traits, suggest
 from isos.source_keys import keys_of_address
 from isos.states import UNFINISHED_REPLICA, ReplicaState
@@ -48,14 +49,16 @@ class How(StrEnum):
 class ImportRequest:
     """One import that an operator asks for. Empty strings: what the source says.
 
-    `base` is the folder from which paths of files and of checksum files count. `again` imports
-    a source once more that is there under another name.
+    It arrives in `zone`; where it begins now it is copied to `more_zones` afterwards. `base` is the
+    folder from which paths of files and of checksum files count. `again` imports a source once
+    more that is there under another name.
     """
 
     source: str
     account: Account
     zone: Zone
     base: Path
+    more_zones: tuple[Zone, ...] = ()
     name: str = ""
     description: str = ""
     os_type: str = ""
@@ -204,14 +207,20 @@ def require_same(iso: Iso, sha256: str) -> None:
 
 
 def retried(request: ImportRequest, replica: Replica) -> Begun:
-    """Start what failed again, with the checksum of today where one is given."""
+    """Start what failed again, with the checksum of today where one is given.
+
+    What only waited for another zone begins there, and is copied from there afterwards.
+    """
     actor = Actor(operates_for=request.account)
+    arrival = (receiver_of(replica.iso) if replica.iso.ready_at is None else None) or replica
+    if arrival.state != ReplicaState.FAILED:
+        arrival = replica
     try:
         with transaction.atomic():
             reservations.lock_accounts([request.account])  # the lock order: accounts come first
-            if request.checksum and hasattr(replica, "url_import"):
-                _correct_checksum(replica, request.checksum)
-            upload = retry(actor, replica)
+            if request.checksum and hasattr(arrival, "url_import"):
+                _correct_checksum(arrival, request.checksum)
+            upload = retry(actor, arrival)
     except Conflict:
         replica = replicas_in(request).get(pk=replica.pk)  # as it is now
         if replica.state in UNFINISHED_REPLICA:  # another run was quicker
@@ -261,6 +270,7 @@ def new_iso(request: ImportRequest, file_name: str, traits: Traits) -> NewIso:
     return NewIso(
         name=name,
         zone=request.zone,
+        more_zones=request.more_zones,
         description=request.description,
         os_type=os_type or "linux",
         os_version=version,

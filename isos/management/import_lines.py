@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, _ArgumentGroup
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +31,11 @@ class Line:
     number: int | None
     request: ImportRequest
 
+    def by_zone(self) -> list[Line]:
+        """One line for each of its zones; the first one still names the others, and begins for them too."""
+        others = [replace(self.request, zone=zone, more_zones=()) for zone in self.request.more_zones]
+        return [self, *(Line(self.number, request) for request in others)]
+
 
 def add_options(parser: ArgumentParser | _ArgumentGroup) -> None:
     """The options of one import. What is not given is absent from the result."""
@@ -39,7 +44,8 @@ def add_options(parser: ArgumentParser | _ArgumentGroup) -> None:
         parser.add_argument(name, help=help_text, default=SUPPRESS, **more)
 
     add("--account", "account that owns the ISO; not needed where there is only one")
-    add("--zone", "slug of the zone; not needed where only one is active", metavar="SLUG")
+    zones = "slug of a zone, given again for each further one; not needed where only one is active"
+    add("--zone", zones, metavar="SLUG", action="append")
     add("--name", "name of the ISO; else that of the file, without .iso")
     add("--description", "its description", metavar="TEXT")
     add("--os-type", "else what the image looks like", choices=OsType.values)
@@ -102,11 +108,14 @@ def _read_line(parser: _LineParser, text: str, given: dict[str, Any], base: Path
 
 def request_of(source: str, options: dict[str, Any], base: Path) -> ImportRequest:
     """The words as rows, checked as far as that goes without looking at the source. Raises PortalErrors."""
+    account = account_named(options["account"]) if "account" in options else only_account()
+    zone, *more_zones = _zones(options.get("zone"))
     request = ImportRequest(
         source=_source(source),
-        account=account_named(options["account"]) if "account" in options else only_account(),
-        zone=_zone(options.get("zone")),
+        account=account,
+        zone=zone,
         base=base,
+        more_zones=tuple(more_zones),
         name=_name(options["name"]) if "name" in options else "",
         description=_description(options.get("description", "")),
         os_type=options.get("os_type", ""),
@@ -152,6 +161,11 @@ def _description(text: str) -> str:
     if len(text) > longest:
         raise InvalidInput(f"The description has {len(text)} characters. Use at most {longest}.", field="description")
     return text
+
+
+def _zones(slugs: list[str] | None) -> list[Zone]:
+    """In the order in which they were given, each once."""
+    return [_zone(slug) for slug in dict.fromkeys(slugs)] if slugs else [_zone(None)]
 
 
 def _zone(slug: str | None) -> Zone:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -25,6 +25,7 @@ from isos.states import OperationState, ReplicaState
 from portal.kernel.errors import PortalError
 from zones.stores.base import StagedBusy
 
+NEW = (How.STARTED, How.RETRIED)
 POLL_SECONDS = 0.5
 NO_WORKER_SECONDS = 15.0
 
@@ -39,42 +40,65 @@ class Result(StrEnum):
 
 @dataclass
 class Import:
-    """One line of the run and what became of it. `sentence` says why it failed."""
+    """One zone of a line and what became of it there. `sentence` says why it failed.
+
+    `first` is that of the line's first zone, for the others.
+    """
 
     line: Line
     begun: Begun | None = None
+    file: LocalFile | None = None
     result: Result | None = None
     sentence: str = ""
     queued_since: float | None = None
     said: str = ""
+    first: Import | None = None
 
     @property
     def name(self) -> str:
         return self.begun.replica.iso.name if self.begun else self.line.request.name or self.line.request.shown
+
+    @property
+    def is_one_of_several(self) -> bool:
+        return self.first is not None or bool(self.line.request.more_zones)
 
     def fail(self, sentence: str) -> None:
         self.result, self.sentence = Result.FAILED, sentence
 
 
 class Run:
-    """Imports what `lines` ask for; `imports` tells how each ended, also after an interruption."""
+    """Imports what `lines` ask for; `imports` tells how each ended in each zone, also after an interruption."""
 
     def __init__(self, lines: Sequence[Line], display: Display, *, wait: bool) -> None:
-        self.imports = [Import(line) for line in lines]
+        self._groups = [[Import(each) for each in line.by_zone()] for line in lines]
+        self.imports = [each for group in self._groups for each in group]
         self._display = display
         self._wait = wait
         self._warned: set[str] = set()
 
     def go(self) -> None:
         """Addresses first: workers fetch them while this process sends its files, one after the other."""
-        for each in self.imports:
-            if each.line.request.is_url:
-                self._guarded(each, self._begin_url)
-        for each in self.imports:
-            if not each.line.request.is_url:
-                self._guarded(each, self._begin_path)
-                self._watch([each])
+        for group in self._groups:
+            if group[0].line.request.is_url:
+                self._begin(group, self._begin_url)
+        for group in self._groups:
+            if not group[0].line.request.is_url:
+                self._begin(group, self._begin_path)
+                for each in group:
+                    self._guarded(each, self._send)
+                self._watch(group)
         self._watch(self.imports)
+
+    def _begin(self, group: list[Import], step: Callable[[Import], None]) -> None:
+        """The first zone's import begins for all of them; the others find there what is theirs."""
+        first, *others = group
+        self._guarded(first, step)
+        for each in others:
+            each.first = first
+            if first.begun is None:
+                each.fail(first.sentence)  # said once: without an arrival there is nothing to copy
+            else:
+                self._guarded(each, step)
 
     def _guarded(self, each: Import, step: Callable[[Import], None]) -> None:
         try:
@@ -89,14 +113,18 @@ class Run:
 
     def _begin_path(self, each: Import) -> None:
         request = each.line.request
-        file = local_files.look(request.path)
+        each.file = file = local_files.look(request.path)
         self._has_begun(each, import_path_once(request, file, self._reporter(each, "Comparing", file.size)))
-        if each.begun and each.begun.upload:
-            self._send(each, each.begun.upload, file)
 
     def _has_begun(self, each: Import, begun: Begun) -> None:
+        first = each.first
+        if first is not None and first.begun and first.begun.how in NEW and begun.how in (How.JOINED, How.THERE):
+            begun = replace(begun, how=first.begun.how)  # it joined what this very run began
         each.begun = begun
         zone = begun.replica.zone
+        if begun.replica.state == ReplicaState.WAITING:
+            self._display.say(f"{each.name}: is copied to {zone} as soon as it is ready elsewhere.")
+            return
         words = {
             How.STARTED: f"{each.name}: import into {zone} started.",
             How.RETRIED: f"{each.name}: import into {zone} failed before; started again.",
@@ -113,10 +141,11 @@ class Run:
 
     # --- bytes of this machine ------------------------------------------------------------
 
-    def _send(self, each: Import, upload: Upload, file: LocalFile) -> None:
-        """Send it, or wait for whoever does and go on where he stops."""
+    def _send(self, each: Import) -> None:
+        """Send what is still to come, or wait for whoever does and go on where he stops."""
+        upload, file = (each.begun.upload if each.begun else None), each.file
         actor = Actor(operates_for=each.line.request.account)
-        while upload.is_receiving:
+        while upload is not None and file is not None and upload.is_receiving:
             try:
                 send_file(actor, upload, file, self._reporter(each, "Sending", file.size))
             except (UploadLocked, StagedBusy):
@@ -210,7 +239,7 @@ class Run:
             self._display.say(sentence)
 
     def summary(self) -> list[dict[str, Any]]:
-        """For programs: one entry per import. `size` in bytes, `source` without what may be secret in it."""
+        """For programs: one entry per import and zone. `size` in bytes, `source` without what may be secret in it."""
         return [_entry(each) for each in self.imports]
 
 

@@ -254,6 +254,18 @@ def test_the_sweep_starts_what_was_left_waiting(begin, iso_bytes, monkeypatch):
     assert set(Reservation.objects.values_list("state", "bytes")) == {("used", len(iso_bytes))}
 
 
+def test_a_copy_never_begins_with_less_quota_than_it_needs(begin, iso_bytes):
+    """As when a zone began to wait in the moment in which the size became known: the sweep puts that right first."""
+    send(begin(), iso_bytes)
+    Reservation.objects.filter(source="copy").update(bytes=1)
+    run_all()
+    assert states() == {"zone-a": "ready", "zone-b": "waiting", "zone-c": "waiting"}
+    assert sweep()["waited"] == 2
+    assert set(Reservation.objects.values_list("bytes", flat=True)) == {len(iso_bytes)}
+    run_all()
+    assert states() == everywhere("ready")
+
+
 def test_the_sweep_says_so_where_there_is_no_room_for_what_was_left_waiting(begin, account, iso_bytes, monkeypatch):
     send(begin(), iso_bytes)
     with monkeypatch.context() as broken:

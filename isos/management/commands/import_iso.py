@@ -84,13 +84,24 @@ class Command(BaseCommand):
         elif is_list:
             self.stdout.write(_table(run.imports))
             for each in failed:
-                self.stdout.write(f"Line {each.line.number}: {each.sentence}")
-        elif not failed:
-            self.stdout.write(_sentence(run.imports[0]))
+                where = f" in {each.line.request.zone.slug}" if each.is_one_of_several else ""
+                self.stdout.write(f"Line {each.line.number}{where}: {each.sentence}")
+        else:
+            for each in run.imports:
+                if each.result != Result.FAILED:
+                    self.stdout.write(_sentence(each))
         if failed and is_list:
             raise CommandError(f"{len(failed)} of {len(run.imports)} imports failed.")
         if failed:
-            raise CommandError(failed[0].sentence)
+            raise CommandError(_failures(failed, len(run.imports)))
+
+
+def _failures(failed: list[Import], count: int) -> str:
+    """Why one import failed: with the zone where it was for several, but once where all say the same."""
+    sentences = {each.sentence for each in failed}
+    if len(sentences) == 1 and len(failed) == count:
+        return failed[0].sentence
+    return " ".join(f"{each.line.request.zone.slug}: {each.sentence}" for each in failed)
 
 
 def _text(list_file: str) -> tuple[str, Path]:
