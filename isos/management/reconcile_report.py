@@ -32,6 +32,7 @@ def report_json(report: Report) -> dict[str, Any]:
                 "objects": compared.objects,
                 "ready": compared.ready,
                 "staged": compared.staged,
+                "whole": compared.is_whole,
             }
             for compared in report.compared
         ],
@@ -62,5 +63,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
 
 
 def _sentence(compared: Compared) -> str:
+    if not compared.is_whole:
+        return f"{compared.zone.slug}: not compared to the end."
     counts = f"{compared.objects} files, {compared.ready} Ready replicas and {compared.staged} staged files"
     return f"{compared.zone.slug}: {counts} compared."

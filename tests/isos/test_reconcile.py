@@ -276,7 +276,10 @@ def test_a_storage_that_is_away_is_said_and_the_others_are_compared(two_good, zo
         ("orphaned", "zone-b"),
     ]
     assert not Replica.objects.exclude(state=ReplicaState.READY).exists()
-    assert "the storage is away: zone-a" in table()
+    assert {zone["slug"]: zone["whole"] for zone in report["zones"]} == {"zone-a": False, "zone-b": True}
+    text = table()
+    assert "the storage is away: zone-a" in text
+    assert "zone-a: not compared to the end." in text
 
 
 def test_an_empty_mount_point_is_away_and_not_empty(iso, zone_a, tmp_path):

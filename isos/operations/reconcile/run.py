@@ -37,12 +37,13 @@ class Wish:
 
 @dataclass
 class Compared:
-    """What was there to compare in one zone."""
+    """What was there to compare in one zone; all zero where its storage went away before the end."""
 
     zone: Zone
     objects: int = 0
     ready: int = 0
     staged: int = 0
+    is_whole: bool = False
 
 
 @dataclass
@@ -88,7 +89,7 @@ def _compare(zone: Zone, min_age: timedelta) -> tuple[Compared, list[Finding]]:
         comparison = Comparison(zone, open_store(zone), min_age)
         for finding in comparison.findings():
             findings.append(finding)  # one by one: those before the storage went away count
-        compared.objects, compared.ready, compared.staged = comparison.objects, comparison.ready, comparison.staged
+        compared = Compared(zone, comparison.objects, comparison.ready, comparison.staged, is_whole=True)
     except StoreError as error:
         findings.append(Finding(Kind.AWAY, zone.slug, "", _why(error)))
     return compared, findings
