@@ -49,7 +49,9 @@ def repair(store: Store, pk: int, verified_at: datetime | None) -> Outcome:
     lost, *_ = mend([Checked(replica, Verdict.LOST)], Pace(), _ignore)
     if lost.healing:
         return Outcome("marked as failed; it is being copied again from a good copy")
-    return Outcome("marked as failed; nothing brings it back: no good copy elsewhere, or the zone is closed", True)
+    return Outcome(
+        "marked as failed; not copied again: no good copy could be read elsewhere, or the zone is closed", True
+    )
 
 
 def delete_orphan(zone: Zone, store: Store, key: str) -> Outcome:
