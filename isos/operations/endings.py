@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing, suppress
+from contextlib import suppress
 
 from isos import audit
 from isos.models import Event, Replica
 from isos.operations import waiting
 from isos.operations.engine import Job
+from isos.operations.leftovers import discard_bytes
 from isos.operations.moves import move_replica, move_upload
 from isos.states import UNFINISHED_REPLICA, IllegalTransition, ReplicaState, UploadState
 from portal.kernel.errors import PortalError
@@ -22,18 +23,6 @@ def discard(job: Job) -> None:
     """`discard_bytes` of the job's replica, with the lease kept while a slow store takes its time."""
     open_store(job.replica.zone)  # marks a new zone's root, which is a matter of rows and of this thread
     job.waiting(lambda report: discard_bytes(job.replica))
-
-
-def discard_bytes(replica: Replica) -> None:
-    """Remove staged and committed bytes. Idempotent.
-
-    Raises StagedBusy while a writer still holds the staged object: it stops at its next
-    checkpoint, because its upload or operation is no longer running.
-    """
-    store = open_store(replica.zone)
-    with closing(store.stage(replica.staging_token, replica.key)) as staged:
-        staged.abort()
-    store.delete(replica.key)
 
 
 def fail_replica(replica: Replica, error: PortalError, *, kept: bool) -> None:

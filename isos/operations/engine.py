@@ -26,6 +26,7 @@ from isos.errors import Cancelled, LeaseLost
 from isos.models import Operation, Replica
 from isos.operations import lease as leases
 from isos.operations import slots
+from isos.operations.leftovers import discard_unowned
 from isos.operations.needed import wake_deletes
 from isos.operations.queue import enqueue, send
 from isos.states import IllegalTransition, OperationState, ReplicaState
@@ -165,6 +166,8 @@ def run(operation_pk: int) -> None:
         slots.wake_next(operation)
     except LeaseLost:
         logger.warning("operation %s: lease lost, stopping", operation.public_id)
+        if operation.replica is not None:
+            discard_unowned(operation.replica)
     except Exception:
         # Ending itself went wrong (a database that went away, say). The lease expires by
         # itself and the sweep sends the operation again.

@@ -26,6 +26,7 @@ from django.utils import timezone
 from isos import audit
 from isos.errors import ChunkChecksumMismatch, OffsetConflict, UploadGone, UploadLocked
 from isos.models import Event, Operation, Upload
+from isos.operations.leftovers import discard_unowned
 from isos.operations.moves import move_replica, move_upload
 from isos.operations.queue import enqueue
 from isos.states import IllegalTransition, ReplicaState, UploadState
@@ -117,15 +118,18 @@ class Writer:
         replica = self.upload.replica
         with ExitStack() as on_error:
             on_error.callback(self._unlock)
+            on_error.callback(discard_unowned, replica)
             self.staged = open_store(replica.zone).stage(replica.staging_token, replica.key)
             on_error.callback(self.staged.close)
             self._checkpoint(self.staged.offset)
             on_error.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             self.staged.close()
+            if isinstance(error, UploadGone):
+                discard_unowned(self.upload.replica)
         finally:
             self._unlock()
 

@@ -25,6 +25,7 @@ from tests.isos.conftest import run_all, send
 from zones.models import Zone
 from zones.stores import open_store
 from zones.stores.base import StagedBusy, StoreFull, StoreRefused, StoreUnreachable
+from zones.stores.files import FileStore
 
 PROGRAM = b"\x7fELF"
 
@@ -346,3 +347,39 @@ def test_an_upload_outlives_its_user_and_expires(start, owner, settings):
         run_all()
     assert failed_replica().error_code == "upload_expired"
     assert not Reservation.objects.exists()
+
+
+def test_who_opens_staged_bytes_after_their_delete_leaves_none(start, actor, zone_a, monkeypatch):
+    """Cancelled and deleted between a request's lock and its first byte."""
+    upload = start(100)
+
+    def too_late(zone):
+        if Iso.objects.exists():
+            cancel(actor, Iso.objects.get())
+            run_all()
+        return open_store(zone)
+
+    monkeypatch.setattr(receiving, "open_store", too_late)
+    with pytest.raises(UploadGone):
+        send(upload, b"x" * 100)
+    assert not Iso.objects.exists()
+    assert not list(open_store(zone_a).list_staged())
+
+
+def test_a_worker_that_slept_through_the_delete_leaves_no_staged_bytes(start, iso_bytes, actor, zone_a, monkeypatch):
+    send(start(len(iso_bytes)), iso_bytes)
+    operation, stage, slept = Operation.objects.get(), FileStore.stage, []
+
+    def too_late(self, token, key):
+        if not slept:
+            slept.append(True)
+            with later(seconds=60):
+                cancel(actor, Iso.objects.get())
+                engine.run(operation.pk)
+                run_all()
+        return stage(self, token, key)
+
+    monkeypatch.setattr(FileStore, "stage", too_late)
+    engine.run(operation.pk)
+    assert not Iso.objects.exists()
+    assert not list(open_store(zone_a).list_staged())
