@@ -13,7 +13,7 @@ from isos.actions.retry import retry
 from isos.fetching.answers import plain_name
 from isos.fetching.urls import redact
 from isos.models import Event, Iso, Replica, UrlImport
-from isos.operations import endings
+from isos.operations import leftovers
 from isos.source_keys import keys_of_address
 from isos.states import ACTIVE_OPERATION, ReplicaState
 from portal.kernel.errors import Conflict, PortalError
@@ -68,6 +68,6 @@ def _locked(replica: Replica) -> Replica:
 def _discard(before: Replica) -> None:
     """Remove what had come. Only now: its name is nobody's any more, so no bytes that are wanted can go with it."""
     try:
-        endings.discard_bytes(before)
+        leftovers.discard_bytes(before)
     except PortalError as error:
         logger.warning("the bytes of %s before its address changed are left: %s", before.staging_token, error.code)

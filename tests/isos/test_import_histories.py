@@ -9,7 +9,7 @@ from isos.actions.replace_source import replace_source
 from isos.actions.retry import retry
 from isos.audit import Actor
 from isos.models import Iso, Operation, Replica, UrlImport
-from isos.operations import endings
+from isos.operations import leftovers
 from isos.states import ReplicaState
 from portal.kernel.errors import Conflict
 from quotas.errors import OverQuota
@@ -109,7 +109,7 @@ def test_another_address_does_not_wait_for_a_store_that_is_busy(kept, actor, sit
     def busy(replica):
         raise StagedBusy
 
-    monkeypatch.setattr(endings, "discard_bytes", busy)
+    monkeypatch.setattr(leftovers, "discard_bytes", busy)
     replace_source(actor, as_seen(kept), url=site.url("/good.iso"), size=len(image))
     monkeypatch.undo()
     run_all()
