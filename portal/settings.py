@@ -15,6 +15,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
+from moneyed import CURRENCIES
 
 from portal.environment import BASE_DIR, data_dir, environment
 
@@ -210,6 +211,9 @@ MFA_TOTP_TOLERANCE = 1  # clocks may differ by one step of 30 s (RFC 6238, secti
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ISO portal <portal@localhost>")
+# Whether mail reaches anybody: without EMAIL_URL it goes to the terminal, and no notices are sent.
+MAIL_WORKS = not EMAIL_CONFIG["EMAIL_BACKEND"].rpartition(".")[0].endswith((".console", ".dummy"))
+MAIL_AFTER_SECONDS = env.int("MAIL_AFTER_SECONDS", default=300)
 
 # --- security -------------------------------------------------------------------------
 
@@ -218,6 +222,8 @@ BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
 # for rate limits is taken that far from the end; at 0 the header, which anyone can send, is ignored.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
+# What links in mail that no request asked for begin with.
+PORTAL_URL = env.str("PORTAL_URL", default=f"https://{ALLOWED_HOSTS[0]}" if BEHIND_TLS else f"http://{BIND}").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -261,6 +267,13 @@ TIME_ZONE = "UTC"
 
 # --- the library ----------------------------------------------------------------------
 
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ImproperlyConfigured(f"CURRENCY is {code}. Write the code of a currency such as USD or EUR.")
+    return code
+
+
 GB = 1_000_000_000
 QUOTA_DEFAULTS = {
     "max_isos": env.int("QUOTA_MAX_ISOS", default=10),
@@ -268,6 +281,7 @@ QUOTA_DEFAULTS = {
     "max_iso_bytes": env.int("QUOTA_MAX_ISO_BYTES", default=32 * GB),
     "max_uploads": env.int("QUOTA_MAX_UPLOADS", default=5),
 }
+CURRENCY = _currency(env.str("CURRENCY", default="USD"))  # of all prices
 UPLOAD_EXPIRES_SECONDS = env.int("UPLOAD_EXPIRES_SECONDS", default=24 * 3600)
 UPLOAD_LOCK_SECONDS = 10  # an upload's writer that was silent this long may be replaced
 UPLOAD_READ_TIMEOUT_SECONDS = 30  # a browser that sends nothing this long is cut off; it resumes

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from portal.accounts.admin import AccountAdmin
 from portal.accounts.models import Account
 from portal.kernel.text import human_bytes
+from quotas import price_admin  # noqa: F401 - registers the prices
 from quotas.forms import QuotaLimitForm
 from quotas.models import QuotaLimit
 from quotas.usage import QuotaOverview, overview, overviews

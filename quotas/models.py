@@ -1,9 +1,16 @@
-"""Limits per Account and what is held against them."""
+"""Limits per Account and what is held against them; what storage costs."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+from moneyed import Money
+
+from quotas.money import DIGITS, PLACES, price_text
 
 
 class QuotaLimit(models.Model):
@@ -71,3 +78,46 @@ class RateUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of {self.account}: {self.used}"
+
+
+class Price(models.Model):
+    """What something costs from `valid_from` on. Append-only: a newer row follows it, and none is ever changed.
+
+    What holds at a moment is the row with the latest `valid_from` that is not after it; of several with the same
+    one, the one made last. An amount of zero means that nothing is charged.
+    """
+
+    # Decimals on PostgreSQL; SQLite keeps a number, which is exact for as few digits as these.
+    number = models.DecimalField("amount", max_digits=DIGITS, decimal_places=PLACES)
+    currency = models.CharField(max_length=3)
+    valid_from = models.DateTimeField(default=timezone.now, help_text="UTC.")
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-valid_from", "-id"]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Only ever inserts."""
+        if not self._state.adding:
+            raise TypeError("Prices are append-only.")
+        super().save(*args, **kwargs)
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.number, self.currency)
+
+
+class ZonePrice(Price):
+    """What it costs to keep one GB (a billion bytes) in a zone for a calendar month. Written by quotas.prices only."""
+
+    zone = models.ForeignKey("zones.Zone", on_delete=models.PROTECT, related_name="prices", db_index=False)
+
+    class Meta(Price.Meta):
+        verbose_name = "storage price"
+        indexes = [models.Index(fields=["zone", "-valid_from", "-id"], name="zone_price_newest")]
+        constraints = [models.CheckConstraint(condition=Q(number__gte=0), name="zone_price_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{price_text(self.amount)} per GB-month in {self.zone}"
