@@ -64,11 +64,12 @@ class Client:
             self.cookies[name] = value
         return response, response.read()
 
-    def start(self, path: Path, name: str, zone: str = "zone-a") -> dict[str, str]:
+    def start(self, path: Path, name: str, *zones: str) -> dict[str, str]:
         """Post the form, which creates the rows. Returns the addresses it answers with."""
-        fields = {"filename": path.name, "size": path.stat().st_size, "os_type": "other", "name": name, "zones": zone}
+        chosen = zones or ("zone-a",)
+        fields = {"filename": path.name, "size": path.stat().st_size, "os_type": "other", "name": name, "zones": chosen}
         headers = {"Content-Type": FORM, "Accept": "application/json"}
-        response, body = self.request("POST", "/isos/upload/", urllib.parse.urlencode(fields), headers)
+        response, body = self.request("POST", "/isos/upload/", urllib.parse.urlencode(fields, doseq=True), headers)
         assert response.status == 201, body
         addresses: dict[str, str] = json.loads(body)
         return addresses

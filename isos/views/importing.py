@@ -57,10 +57,13 @@ def begin_import(request: HttpRequest, form: ImportForm) -> Iso | None:
 def check_address(request: HttpRequest) -> HttpResponse:
     """What stands at the address `url`, and whether the quota has room for it; nothing is kept.
 
+    What is used afterwards is told for as many zones as `zones` names, one at least.
+
     JSON for programs (422 with `errors`, 429 with Retry-After), a fragment for HTMX, and
     without script the whole page with the form as it was filled in.
     """
     account = user_of(request).account
+    zones = max(1, len(set(request.POST.getlist("zones"))))
     form = SourceForm({"url": request.POST.get("url", "")})
     found, error = None, None
     try:
@@ -71,8 +74,8 @@ def check_address(request: HttpRequest) -> HttpResponse:
         error = refusal
         form.add_error("url", refusal.message)
     if wants_json(request):
-        return _as_json(account, form, found, error)
-    verdict = _verdict(account, found) if found else None
+        return _as_json(account, form, found, error, zones)
+    verdict = _verdict(account, found, zones) if found else None
     context: dict[str, object] = {"url_errors": form.errors.get("url", []), "verdict": verdict}
     status = 422 if form.errors else 200
     if request.htmx:  # type: ignore[attr-defined]
@@ -130,7 +133,7 @@ def count_check(account: Account) -> None:
     rates.spend(account, "url_check", limit=settings.IMPORT_CHECKS_PER_MINUTE, seconds=60)
 
 
-def _verdict(account: Account, found: Preflight) -> dict[str, object]:
+def _verdict(account: Account, found: Preflight, zones: int) -> dict[str, object]:
     """What the check found, in words; `name` and `size` are for the page's script."""
     facts = [
         ("File name", found.name or "The server gives none"),
@@ -142,7 +145,10 @@ def _verdict(account: Account, found: Preflight) -> dict[str, object]:
             "If the connection breaks",
             "Goes on where it stopped" if found.resumable else "Starts again from the beginning",
         ),
-        ("Storage afterwards", _storage_after(account, found.size)),
+        (
+            "Storage afterwards" if zones == 1 else f"Storage afterwards, {zones} zones",
+            _storage_after(account, found.size, zones),
+        ),
     ]
     return {
         "host": found.final_host,
@@ -152,11 +158,11 @@ def _verdict(account: Account, found: Preflight) -> dict[str, object]:
     }
 
 
-def _storage_after(account: Account, size: int | None) -> str:
+def _storage_after(account: Account, size: int | None, zones: int) -> str:
     quota = overview(account)
     if not size:
         return ""
-    return f"{human_bytes(quota.usage.bytes + size)} of {human_bytes(quota.limits.max_bytes)} used"
+    return f"{human_bytes(quota.usage.bytes + size * zones)} of {human_bytes(quota.limits.max_bytes)} used"
 
 
 def _without_ending(name: str) -> str:
@@ -164,7 +170,9 @@ def _without_ending(name: str) -> str:
     return name[:-4] if name.lower().endswith(".iso") else name
 
 
-def _as_json(account: Account, form: SourceForm, found: Preflight | None, error: PortalError | None) -> JsonResponse:
+def _as_json(
+    account: Account, form: SourceForm, found: Preflight | None, error: PortalError | None, zones: int
+) -> JsonResponse:
     if found is None or error is not None:
         code = error.code if error else "invalid"
         errors = [{"field": "url", "code": code, "message": str(words)} for words in form.errors.get("url", [])]
@@ -184,17 +192,17 @@ def _as_json(account: Account, form: SourceForm, found: Preflight | None, error:
             "resumable": found.resumable,
             "volume_label": found.volume_label,
             "bootable": found.bootable,
-            "quota": _quota_after(account, found.size),
+            "quota": _quota_after(account, found.size, zones),
         }
     )
 
 
-def _quota_after(account: Account, size: int | None) -> dict[str, int]:
-    """What would be used and left once the ISO is here. Sizes in bytes; an unknown size counts nothing."""
+def _quota_after(account: Account, size: int | None, zones: int) -> dict[str, int]:
+    """What would be used once the ISO is in so many zones. Sizes in bytes; an unknown size counts nothing."""
     quota = overview(account)
     return {
         "isos_used": quota.usage.isos + 1,
         "isos_limit": quota.limits.max_isos,
-        "bytes_used": quota.usage.bytes + (size or 0),
+        "bytes_used": quota.usage.bytes + (size or 0) * zones,
         "bytes_limit": quota.limits.max_bytes,
     }

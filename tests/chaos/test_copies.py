@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 import urllib.parse
 import uuid
 from contextlib import contextmanager, suppress
@@ -184,3 +185,46 @@ def test_workers_killed_in_the_middle_of_a_copy(tmp_path, image):
         [copy] = (tmp_path / "three" / "isos").rglob("*.iso")
         assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(image.read_bytes()).digest()
         assert not list((tmp_path / "three" / ".staging").iterdir())
+
+
+def test_workers_killed_while_a_new_iso_goes_on_to_its_other_zones(tmp_path, image):
+    """Uploaded for three zones: Ready in the first, its copies at their half when every worker is killed."""
+    with with_gated_zone(tmp_path) as running, Client(running, "demo", PASSWORD) as client:
+        client.reconnect()
+        started = client.start(image, "large", "gated", "three", "four")
+        iso = str(uuid.UUID(started["iso"]))
+        assert set(states(running)[0].values()) == {"receiving", "waiting"}
+        client.send(image, started["upload_url"])
+        wait_until(lambda: states(running)[0][f"{iso} gated"] == "ready", "the upload is Ready", 60)
+        wait_until(lambda: copying(running, 2), "both copies are at their half", 60)
+        for process in running.children():
+            with suppress(psutil.NoSuchProcess):
+                if "worker" in process.cmdline():
+                    process.kill()
+        (tmp_path / "gate").touch()
+        wait_until(lambda: set(states(running)[0].values()) == {"ready"}, "all zones are Ready", 60)
+        expected = hashlib.sha256(image.read_bytes()).digest()
+        for zone in ("gated", "three", "four"):
+            [copy] = (tmp_path / zone / "isos").rglob("*.iso")
+            assert hashlib.sha256(copy.read_bytes()).digest() == expected
+        assert sorted(kind for kind, *_ in states(running)[1]) == ["copy", "copy", "ingest"]
+
+
+def test_workers_killed_while_they_verify_for_other_zones(tmp_path, image):
+    """Killed again and again between the last byte and the copies: none is lost, none begins twice."""
+    with portal(tmp_path / "data", **QUICK) as running:
+        running.complete()
+        with Client(running, "demo", PASSWORD) as client:
+            client.reconnect()
+            started = client.start(image, "large", "zone-a", "zone-b")
+            iso = str(uuid.UUID(started["iso"]))
+            client.send(image, started["upload_url"])
+            for _ in range(3):
+                for process in running.children():
+                    with suppress(psutil.NoSuchProcess):
+                        if "worker" in process.cmdline():
+                            process.kill()
+                time.sleep(0.7)  # long enough for the next one to begin, and to be killed somewhere else
+            wait_until(lambda: set(states(running)[0].values()) == {"ready"}, "both zones are Ready", 90)
+            assert [kind for kind, *_ in states(running)[1]] == ["ingest", "copy"]
+            assert set(states(running)[0]) == {f"{iso} zone-a", f"{iso} zone-b"}

@@ -8,6 +8,8 @@ from quotas.models import QuotaLimit, Reservation
 from tests import media
 from tests.factories import GB, MB, make_iso
 from tests.isos.conftest import run_all, send
+from tests.isos.fetching.conftest import operator, site  # noqa: F401 -- fixtures
+from tests.isos.fetching.site import File
 from tests.web.conftest import HTMX, JSON, find, read
 from zones.models import Zone
 
@@ -216,3 +218,35 @@ def test_the_whole_way_by_the_form(by_owner, fields):
     assert "Upload started in zone-a, to be copied to zone-b" in page.text()
     assert "Available in 2 of 2 zones" in page.text()
     assert Event.objects.get(verb="upload_started").data["copies_to"] == "zone-b"
+
+
+# --- from a web address ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def address(operator, site):  # noqa: F811
+    image = media.iso("IMPORTED", bios=True)
+    site.routes["/debian.iso"] = File(image)
+    return site.url("/debian.iso"), len(image)
+
+
+def test_the_check_counts_every_zone(by_owner, zone_a, zone_b, address):
+    url, size = address
+    sent = {"url": url, "zones": ["zone-a", "zone-b"]}
+    assert by_owner.post("/isos/preflight/", sent, headers=JSON).json()["quota"]["bytes_used"] == 2 * size
+    page = read(by_owner.post("/isos/preflight/", sent, headers=HTMX))
+    assert "Storage afterwards, 2 zones" in page.text()
+    page = read(by_owner.post("/isos/preflight/", {"url": url}, headers=HTMX))
+    assert "Storage afterwards, " not in page.text()
+
+
+def test_an_address_is_fetched_into_one_zone_and_copied(by_owner, zone_a, zone_b, address):
+    url, size = address
+    sent = {"source": "url", "url": url, "name": "Debian", "os_type": "linux", "zones": ["zone-a", "zone-b"]}
+    answer = by_owner.post("/isos/upload/", sent, headers=JSON)
+    assert answer.status_code == 201
+    assert set(Reservation.objects.values_list("source", "bytes")) == {("fetch", size), ("copy", size)}
+    page = read(by_owner.get(Iso.objects.get().get_absolute_url()))
+    assert "Waits for the import into zone-a" in page.text()
+    run_all()
+    assert states() == {"zone-a": "ready", "zone-b": "ready"}
