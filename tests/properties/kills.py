@@ -18,6 +18,8 @@ STEPS = (
     "isos.operations.lease.Lease.end",
     "isos.operations.endings.move_replica",
     "isos.operations.verifying.move_replica",
+    "isos.operations.waiting.move_replica",
+    "isos.operations.waiting.enqueue",
     "quotas.reservations.release",
     "quotas.reservations.settle",
 )
