@@ -230,6 +230,49 @@ def test_an_upload_that_no_note_names_goes_with_the_next_try(store):
     assert read(store, KEY) == b"x"
 
 
+def test_an_upload_that_was_made_twice_is_there_once(spec, store):
+    """The answer to the first request was lost, and the client asked once more."""
+    with proxy(spec.options["endpoint_url"]) as network:
+        network.lose_answer_to = b"?uploads"
+        staged = changed(spec, endpoint_url=network.url).stage(TOKEN, KEY)
+        assert network.cuts == 1
+        assert uploads(store) == [staged.upload["UploadId"]]
+        staged.append(b"x")
+        staged.commit()
+    assert uploads(store) == []
+
+
+def test_a_writer_that_is_replaced_while_it_begins_leaves_no_upload(spec, store, elsewhere, monkeypatch):
+    """It slept before it made its upload, and woke up when another machine had begun."""
+    create, others = store.client.create_multipart_upload, []
+
+    def create_late(**request):
+        monkeypatch.setattr(store.client, "create_multipart_upload", create)
+        elsewhere("second")
+        others.append(spec.open().stage(TOKEN, KEY))
+        return create(**request)
+
+    monkeypatch.setattr(store.client, "create_multipart_upload", create_late)
+    with pytest.raises(StagedBusy):
+        store.stage(TOKEN, KEY)
+    [second] = others
+    assert uploads(store) == [second.upload["UploadId"]]
+    second.append(b"second")
+    second.commit()
+    assert read(store, KEY) == b"second"
+    assert uploads(store) == []
+
+
+def test_a_note_that_can_not_be_sent_is_a_store_that_is_away(spec):
+    with proxy(spec.options["endpoint_url"]) as network:
+        staged = changed(spec, endpoint_url=network.url).stage(TOKEN, KEY)
+        staged.append(b"less than a part")
+        network.go_down()
+        with pytest.raises(StoreUnreachable):
+            staged.flush()
+        staged.close()
+
+
 def test_a_commit_that_outran_a_crash_is_taken_for_one(store):
     """The upload was completed, the note was not taken away any more."""
     staged = store.stage(TOKEN, KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -94,7 +95,15 @@ class S3Staged:
             self._abort_uploads()
         with s3_errors():
             answer = self.client.create_multipart_upload(**self._target, **self._store.write_parameters(self.key))
-        self._write_note(replace(self._noted, upload_id=answer["UploadId"]))
+        upload_id = answer["UploadId"]
+        try:
+            self._write_note(replace(self._noted, upload_id=upload_id))
+        except StoreError:
+            with suppress(StoreError):  # another writer took over meanwhile: no note will ever name this upload
+                self._abort_upload(upload_id)
+            raise
+        if answer["ResponseMetadata"].get("RetryAttempts"):
+            self._abort_uploads(besides=upload_id)  # the server may have heard of a lost request too, and made one
 
     def _resume(self, found: Manifest, parts: list[Part]) -> None:
         self._parts = parts
@@ -302,15 +311,15 @@ class S3Staged:
         except ObjectMissing:
             pass
 
-    def _abort_uploads(self) -> None:
-        """Every upload to this key. Only where a crash may have left one that no note names."""
+    def _abort_uploads(self, besides: str = "") -> None:
+        """Every upload to this key but one. Only where there may be one that no note names."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self._target["Bucket"], Prefix=self._target["Key"]
         )
         with s3_errors():
             found = [upload for page in pages for upload in page.get("Uploads", [])]
         for upload in found:
-            if upload["Key"] == self._target["Key"]:
+            if upload["Key"] == self._target["Key"] and upload["UploadId"] != besides:
                 self._abort_upload(upload["UploadId"])
 
     def close(self) -> None:
