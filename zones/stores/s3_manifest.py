@@ -99,10 +99,11 @@ class ManifestFile:
         wanted = replace(manifest, serial=manifest.serial + 1)
         # Unquoted: Ceph takes quotes for a part of the ETag, and the others take it either way.
         condition = {"IfMatch": self._etag} if self.current else {"IfNoneMatch": "*"}
-        try:
-            self._put(wanted, condition)
-        except ClientError as error:
-            self._put_after_refusal(wanted, error)
+        with s3_errors():
+            try:
+                self._put(wanted, condition)
+            except ClientError as error:
+                self._put_after_refusal(wanted, error)
 
     def _put(self, wanted: Manifest, condition: dict[str, str]) -> None:
         answer = self._client.put_object(**self._object, **condition, **self._write_parameters, Body=wanted.to_bytes())
