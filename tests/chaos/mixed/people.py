@@ -9,7 +9,7 @@ from tests.chaos.mixed.ledger import Ledger
 from tests.chaos.mixed.person import Person
 from tests.chaos.mixed.topology import World
 
-USERNAMES = ("demo", "other", "demo", "other", "demo", "admin")  # of three accounts
+USERNAMES = ("demo", "other", "demo", "other", "demo", "other", "admin", "admin")  # of three accounts
 JOIN_SECONDS = 60
 
 
@@ -22,6 +22,8 @@ class People:
         self._threads: list[threading.Thread] = []
 
     def begin(self) -> None:
+        """Everybody signs in first: a storm may keep people out for longer than it lasts."""
+        self.together(Person.arrive)
         self._start(Person.live)
 
     def stop(self) -> None:
@@ -29,6 +31,11 @@ class People:
         for person in self.all:
             person.stopping.set()
         self._join()
+
+    def leave(self) -> None:
+        """For good."""
+        for person in self.all:
+            person.leave()
 
     def together(self, act: Callable[[Person], None]) -> None:
         """Everybody does `act` once; returns when all are done."""

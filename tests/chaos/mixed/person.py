@@ -17,7 +17,7 @@ from tests.chaos.mixed.session import Answer, BrokenOff, Pace, Session, Unanswer
 from tests.chaos.mixed.topology import PASSWORD, World
 
 MOST_ISOS = 6
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.15
 STUCK_SECONDS = 90
 UNFINISHED = ("queued", "waiting", "receiving", "verifying")
 
@@ -38,6 +38,10 @@ class Person:
         self._count = 0
 
     # --- the load -----------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """Sign in. Raises Unanswered."""
+        self._session.get("/isos/")
 
     def live(self) -> None:
         """One thing after the other until `stopping`. What goes wrong with her, and not with the portal, raises."""
@@ -159,6 +163,9 @@ class Person:
         if rows := self.replicas():
             url = f"/isos/{self.dice.choice(rows).iso}/"
             self._counted("look", lambda: self._session.get(url))
+
+    def leave(self) -> None:
+        self._session.close()
 
     # --- what is also done when all is quiet again ----------------------------------------
 

@@ -33,23 +33,30 @@ class Rows:
 
     def query(self, sql: str, *parameters: object) -> list[Any]:
         """Rows with their columns as attributes."""
+        return self._done(sql, parameters).fetchall()
+
+    def execute(self, sql: str, *parameters: object) -> None:
+        """Change rows behind the portal's back."""
+        self._done(sql, parameters)
+
+    def _done(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Any]:
         with self._lock:
             try:
-                return self._query(sql, parameters)
+                return self._execute(sql, parameters)
             except psycopg.OperationalError:  # a line of before the server was started again says so only now
                 self._drop()
             try:
-                return self._query(sql, parameters)
+                return self._execute(sql, parameters)
             except psycopg.OperationalError as error:
                 self._drop()
                 raise Away(str(error)) from error
 
-    def _query(self, sql: str, parameters: tuple[object, ...]) -> list[Any]:
+    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, row_factory=namedtuple_row, connect_timeout=5
             )
-        return self._connection.execute(sql, parameters).fetchall()
+        return self._connection.execute(sql, parameters)
 
     def replicas(self, prefix: str = "") -> list[Any]:
         """One row for each replica of the ISOs whose names begin with `prefix`."""

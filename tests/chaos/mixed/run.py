@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 from tests.chaos.mixed.director import Director
 from tests.chaos.mixed.ledger import Ledger
@@ -25,13 +26,23 @@ LINES = {
 OPERATIONS = "SELECT kind, state, count(*), sum(attempt) FROM isos_operation GROUP BY kind, state"
 
 
+After = Callable[[World, Ledger], None]
+
+
+def _nothing(world: World, ledger: Ledger) -> None:
+    pass
+
+
 def note(text: str) -> None:
     """Progress goes beside the report."""
     print(text, file=sys.stderr, flush=True)
 
 
-def run(seed: int, seconds: float, *, gap_seconds: float = 2.5, large: int = 3) -> Report:
-    """Disturb for `seconds`, one disturbance every `gap_seconds`. Ends with a verdict, whatever happened."""
+def run(seed: int, seconds: float, *, gap_seconds: float = 2.5, large: int = 3, afterwards: After = _nothing) -> Report:
+    """Disturb for `seconds`, one disturbance every `gap_seconds`. Ends with a verdict, whatever happened.
+
+    `afterwards` gets the world with its verdict passed, before it ends.
+    """
     begin = time.monotonic()
     report = Report(seed, seconds)
     with world(seed, large=large) as running:
@@ -48,10 +59,12 @@ def run(seed: int, seconds: float, *, gap_seconds: float = 2.5, large: int = 3) 
             report.verdict["The portal comes to rest"] = []
         except Restless as error:
             report.verdict["The portal comes to rest"] = [str(error)]
+        people.leave()
         report.verdict["People get on"] = people.failures
         report.verdict |= judge(running, ledger)
         _count(report, running, ledger, director)
         (running.folder / "report.json").write_text(report.as_json())
+        afterwards(running, ledger)
         (running.folder / "disturbances.log").write_text("\n".join(director.log))
     report.total_seconds = time.monotonic() - begin
     if report.is_good:

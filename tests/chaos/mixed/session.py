@@ -15,6 +15,7 @@ from tests.uploading import FORM, Client
 
 PIECE = 64 << 10
 PATIENCE_SECONDS = 15
+SIGN_IN_SECONDS = 3
 
 
 class Unanswered(Exception):
@@ -91,7 +92,7 @@ class Session:
             self.elsewhere()
             raise Unanswered(type(error).__name__) from error
         if answer.status == 401 or "/accounts/login/" in (answer.headers.get("Location") or ""):
-            self._client = None
+            self.close()
             raise Unanswered("signed out")
         if answer.status in (500, 503):
             self.elsewhere()
@@ -104,6 +105,7 @@ class Session:
                 self._client = Client(self._machines[0], *self._who)
             except AssertionError as error:
                 self._machines = [*self._machines[1:], self._machines[0]]
+                time.sleep(SIGN_IN_SECONDS)  # whoever tries more often is kept out
                 raise Unanswered(str(error)) from error
             self.elsewhere()
         else:
@@ -114,6 +116,11 @@ class Session:
         """Break the line off."""
         if self._client is not None:
             self._client.connection.close()
+
+    def close(self) -> None:
+        """Forget the sign-in too."""
+        self.drop()
+        self._client = None
 
 
 class BrokenOff(Exception):

@@ -52,6 +52,7 @@ def settle(world: World, people: People, ledger: Ledger) -> float:
     """
     world.wait_until_up()
     seconds = rest(world, BUSY)
+    world.grow_small_disk()
     for _ in range(ROUNDS):
         people.together(finish)
         rest(world, BUSY)

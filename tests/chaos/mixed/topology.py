@@ -30,7 +30,7 @@ PASSWORD = "chaos-password"
 LEASE_SECONDS = 4
 UPLOAD_LOCK_SECONDS = 10  # not a setting of operators
 EXPIRES_SECONDS = 20
-SMALL_BYTES = 192 << 20
+SMALL_BYTES, GROWN_BYTES = 192 << 20, 4 << 30
 START_SECONDS = 120
 FILE_BACKEND, S3_BACKEND = "django.core.files.storage.FileSystemStorage", "storages.backends.s3.S3Storage"
 QUICK = {
@@ -100,6 +100,12 @@ class World:
     @property
     def machines(self) -> list[Machine]:
         return [self.first, self.second]
+
+    def grow_small_disk(self) -> None:
+        """What an operator does about a disk that is full all the time: then nothing has to fail there any more."""
+        if not self.why_not_small:
+            size = f"remount,size={GROWN_BYTES}"
+            subprocess.run(["mount", "-o", size, str(self.small.parent)], check=True)
 
     def wait_until_up(self) -> None:
         """Every server answers, every program runs."""

@@ -1,0 +1,87 @@
+"""Harm done on purpose behind the portal's back: for each check of the verdict the kind that it must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.chaos.mixed.ledger import Asked, Ledger
+from tests.chaos.mixed.topology import World
+from tests.chaos.mixed.verdict import CHECKS, Evidence, key_of
+
+Harm = Callable[[World, Ledger, Any], None]
+
+
+def _open_an_upload(world: World, ledger: Ledger, row: Any) -> None:
+    world.rows.execute("UPDATE isos_replica SET state = 'verifying' WHERE public_id = %s", row.replica)
+
+
+def _lose_a_wish(world: World, ledger: Ledger, row: Any) -> None:
+    del ledger.wishes[row.name].zones[row.zone]
+
+
+def _expect_what_never_came(world: World, ledger: Ledger, row: Any) -> None:
+    ledger.wishes[row.name].zones["nowhere"] = Asked.YES
+
+
+def _flip_a_byte(world: World, ledger: Ledger, row: Any) -> None:
+    path = _root(world, row) / key_of(row)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        [byte] = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+
+
+def _fail_silently(world: World, ledger: Ledger, row: Any) -> None:
+    world.rows.execute("UPDATE isos_replica SET state = 'failed', error_message = '' WHERE public_id = %s", row.replica)
+
+
+def _forget_its_quota(world: World, ledger: Ledger, row: Any) -> None:
+    world.rows.execute("DELETE FROM quotas_reservation WHERE replica_ref = %s", row.replica)
+
+
+def _leave_a_staged_file(world: World, ledger: Ledger, row: Any) -> None:
+    (_root(world, row) / ".staging" / str(row.iso)).write_bytes(b"left")
+
+
+def _leave_a_part_on_s3(world: World, ledger: Ledger, row: Any) -> None:
+    [s3] = [zone for zone in world.zones if zone.root is None]
+    s3.spec.open().client.create_multipart_upload(Bucket=s3.spec.options["bucket_name"], Key="portal/isos/left.iso")
+
+
+def _leave_an_object(world: World, ledger: Ledger, row: Any) -> None:
+    path = _root(world, row) / "isos" / str(row.replica) / f"{row.iso}.iso"
+    path.parent.mkdir()
+    path.write_bytes(b"left")
+
+
+def _root(world: World, row: Any) -> Any:
+    return next(zone.root for zone in world.zones if zone.slug == row.zone)
+
+
+HARMS: list[tuple[str, Harm, str]] = [
+    ("Every ISO is where it was asked for", _lose_a_wish, "although it was deleted"),
+    ("Every ISO is where it was asked for", _expect_what_never_came, "in nowhere and is not there"),
+    ("Ready has the right bytes", _flip_a_byte, "holds other bytes than were sent"),
+    ("Quota is what is stored", _forget_its_quota, "count for nobody"),
+    ("Reconcile finds nothing", _forget_its_quota, "reservation_missing"),
+    ("Nothing is staged", _leave_a_staged_file, ".staging/"),
+    ("Nothing is staged", _leave_a_part_on_s3, "unfinished upload to"),
+    ("Nothing is orphaned", _leave_an_object, "nobody's isos/"),
+    ("No row is active", _open_an_upload, "rows of isos_replica are active"),
+    ("Failed says why", _fail_silently, "without a sentence"),
+]
+
+
+def blind_checks(world: World, ledger: Ledger) -> list[str]:
+    """Those that do not find the harm that they are for. Ends the portal, and leaves the world as it is then."""
+    for machine in world.machines:
+        machine.kill()  # it would put right some of it
+    row = next(one for one in world.rows.replicas() if one.state == "ready" and _root(world, one))
+    blind = []
+    for check, harm, words in HARMS:
+        harm(world, ledger, row)
+        if not any(words in problem for problem in CHECKS[check](Evidence(world, ledger))):
+            blind.append(f"{check}: not {words!r} after {harm.__name__}")
+    return blind + [f"{check}: nothing tries it" for check in CHECKS.keys() - {check for check, _, _ in HARMS}]
