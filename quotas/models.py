@@ -121,3 +121,33 @@ class ZonePrice(Price):
 
     def __str__(self) -> str:
         return f"{price_text(self.amount)} per GB-month in {self.zone}"
+
+
+class UsageSpan(models.Model):
+    """A stretch of time in which a Ready replica took up `bytes` in a zone: what usage is computed from.
+
+    Begun in the transaction that makes the replica Ready, ended in the one in which it is gone. A span that has
+    ended is never changed again, but for the name it is shown with. Written by quotas.usage_spans only.
+    """
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
+    zone = models.ForeignKey("zones.Zone", on_delete=models.PROTECT, related_name="+", db_index=False)
+    iso_ref = models.UUIDField(db_index=True, help_text="Public id of the ISO.")
+    iso_name = models.CharField(max_length=120, help_text="As it was called last.")
+    replica_ref = models.UUIDField(help_text="Public id of the replica.")
+    bytes = models.PositiveBigIntegerField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "ended_at", "began_at"], name="usage_span_of_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["replica_ref"], condition=Q(ended_at=None), name="usage_span_one_open"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=models.F("began_at")),
+                name="usage_span_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bytes} bytes of {self.iso_name} from {self.began_at:%Y-%m-%d %H:%M}"

@@ -29,6 +29,7 @@ from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 from portal.accounts.models import Account
+from quotas import usage_spans
 from quotas.errors import IsoTooLarge, NotReserved, OverQuota, OverStorage, TooManyIsos, TooManyUploads
 from quotas.models import Reservation
 from quotas.usage import Limits, QuotaOverview, Usage, limits_of, overview, usage_of
@@ -154,9 +155,10 @@ def correct(
 
 
 def release(replica_ref: UUID) -> None:
-    """The replica is gone, and its quota is free again. Idempotent."""
+    """The replica is gone, and its quota is free again; its usage ends. Idempotent."""
     _require_transaction()
     Reservation.objects.filter(replica_ref=replica_ref).delete()
+    usage_spans.end(replica_ref)
 
 
 def is_held(replica_ref: UUID) -> bool:

@@ -14,7 +14,7 @@ from isos.operations.queue import enqueue
 from isos.operations.sources import ReplicaDamaged, ReplicaMissing, require_source
 from isos.states import ACTIVE_OPERATION, IllegalTransition, ReplicaState
 from portal.kernel.errors import Conflict
-from quotas import reservations
+from quotas import reservations, usage_spans
 from quotas.models import Reservation
 from zones.models import Zone
 
@@ -46,6 +46,7 @@ def write_down(replica: Replica, error: ReplicaMissing | ReplicaDamaged) -> bool
             error_code=error.code,
             error_message=error.message,
         )
+        usage_spans.end(replica.public_id)  # nobody pays for what is not there; its quota stays for the repair
         audit.record(Event.Verb.DAMAGED, iso, zone=replica.zone, reason=error.message)
     return True
 

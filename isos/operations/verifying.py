@@ -16,7 +16,7 @@ from isos.operations.engine import Job
 from isos.operations.moves import move_replica, move_upload
 from isos.states import ReplicaState, UploadState
 from isos.streaming import CheckedStream, Content, read_through
-from quotas import reservations
+from quotas import reservations, usage_spans
 from zones.stores.base import StagedObject, Store
 
 Verified = tuple[Content, inspection.Inspection]
@@ -114,6 +114,14 @@ def publish(replica: Replica, content: Content, found: inspection.Inspection) ->
     waiting.start(replica.iso, content.size)
 
 
+def begin_usage(replica: Replica, size: int) -> None:
+    """From now on the replica counts as usage of its account."""
+    iso = replica.iso
+    usage_spans.begin(
+        iso.account, replica.zone, iso_ref=iso.public_id, iso_name=iso.name, replica_ref=replica.public_id, size=size
+    )
+
+
 def make_ready(replica: Replica, content: Content, **data: str) -> None:
     """The replica becomes Ready; `data` goes into the event. Inside the transaction that ends the operation."""
     move_replica(replica, ReplicaState.READY, verified_at=timezone.now(), error_code="", error_message="")
@@ -121,6 +129,7 @@ def make_ready(replica: Replica, content: Content, **data: str) -> None:
     if upload is not None and upload.state != UploadState.FINISHED:  # else a copy repairs what once was uploaded
         move_upload(upload, UploadState.FINISHED, offset=content.size)
     reservations.settle(replica.public_id)
+    begin_usage(replica, content.size)
     audit.record(
         Event.Verb.READY, replica.iso, audit.PORTAL, zone=replica.zone, size=content.size, sha256=content.sha256, **data
     )

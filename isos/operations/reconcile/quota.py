@@ -15,6 +15,7 @@ from isos.models import Iso, Operation, Replica, UrlImport
 from isos.operations.damage import LOSS_CODES
 from isos.operations.reconcile.batches import by_key
 from isos.operations.reconcile.findings import NOTHING_LEFT, Finding, Kind, Outcome
+from isos.operations.verifying import begin_usage
 from isos.states import ACTIVE_OPERATION, ReplicaState, UploadState
 from portal.accounts.models import Account
 from portal.kernel.text import human_bytes
@@ -128,6 +129,8 @@ def _put_right(pk: int) -> Outcome:
             source=due.source,
             is_used=due.state == _USED,
         )
+        if replica.state == ReplicaState.READY:
+            begin_usage(replica, size)
     return Outcome("put right")
 
 
