@@ -63,6 +63,14 @@ def percent(done: int, total: int | None) -> int:
     return max(0, min(100, done * 100 // total))
 
 
+def decimal_text(value: Fraction, places: int, *, grouped: bool = False) -> str:
+    """A number that is not negative with so many decimals, half a unit going up: `1234.50`, grouped `1,234.50`."""
+    units = int(value * 10**places + Fraction(1, 2))
+    whole, rest = divmod(units, 10**places)
+    text = f"{whole:,}" if grouped else str(whole)
+    return f"{text}.{rest:0{places}d}" if places else text
+
+
 def join_words(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(words) if len(words) < 3 else ", ".join(words[:-1]) + " and " + words[-1]
