@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,4 +72,22 @@ def record(verb: Event.Verb, iso: Iso, actor: Actor = PORTAL, *, zone: Zone | No
         iso_name=iso.name,
         zone_name=zone.name if zone else "",
         data=data,
+    )
+
+
+def record_refusal(actor: Actor, reason: str, *, field: str, iso: Iso | None = None, name: str = "") -> None:
+    """Append one Event about what was tried against the rules: by the actor, to `iso` or to one that was to be made.
+
+    It belongs to the account of the ISO. Call it outside a transaction that the refusal rolls back.
+    """
+    Event.objects.create(
+        verb=Event.Verb.REFUSED,
+        account_id=iso.account_id if iso else actor.account.pk,
+        actor=actor.user,
+        actor_name=actor.name,
+        address=actor.address,
+        iso=iso,
+        iso_ref=iso.public_id if iso else uuid.uuid4(),
+        iso_name=iso.name if iso else name,
+        data={"field": field, "reason": reason},
     )

@@ -15,8 +15,9 @@ from isos.errors import NameTaken
 from isos.fetching.checksums import parse_digest
 from isos.fetching.urls import MAX_URL
 from isos.models import Iso, OsType, OsVersion
-from isos.queries import OWNERSHIPS, SORTS, STATES, Filters
+from isos.queries import OWNERSHIPS, SCOPES, SORTS, STATES, Filters
 from portal.accounts.models import User
+from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from zones.models import Zone
 
@@ -98,7 +99,29 @@ class FileForm(forms.Form):
         return size
 
 
-class IsoForm(forms.Form):
+class FlagsForm(forms.Form):
+    """Flags of an ISO, of which some are not everybody's to set.
+
+    Those are switched off in the page. What a program sends for them all the same is taken, so
+    that the action refuses it and writes it down.
+    """
+
+    is_public = forms.BooleanField(label="Public", required=False)
+    is_featured = forms.BooleanField(label="Featured", required=False)
+    is_extractable = forms.BooleanField(label="Extractable", required=False)
+
+    def reserve_flags(self, rights: frozenset[Right]) -> None:
+        """Switch off what somebody with these rights may not set."""
+        self.reserved = [
+            name
+            for name, right in (("is_public", Right.PUBLISH), ("is_featured", Right.FEATURE))
+            if right not in rights
+        ]
+        for name in self.reserved:
+            self.fields[name].widget.attrs["disabled"] = True
+
+
+class IsoForm(FlagsForm):
     """What the user says of a new ISO, wherever its bytes come from."""
 
     os_type = forms.ChoiceField(label="OS type", choices=OsType.choices, initial=OsType.LINUX)
@@ -117,9 +140,6 @@ class IsoForm(forms.Form):
             }
         ),
     )
-    is_public = forms.BooleanField(label="Public", required=False)
-    is_featured = forms.BooleanField(label="Featured", required=False)
-    is_extractable = forms.BooleanField(label="Extractable", required=False)
     name = NameField(label="Name")
     description = forms.CharField(
         label="Description",
@@ -136,8 +156,7 @@ class IsoForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        if not user.is_staff:
-            self.fields["is_featured"].disabled = True
+        self.reserve_flags(user.rights_in(user.account_id))
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -258,6 +277,7 @@ class OsForm(forms.Form):
 class ListForm(forms.Form):
     """The list's toolbar. Values that make no sense are dropped, never an error page."""
 
+    scope = forms.ChoiceField(required=False, choices=[*SCOPES.items()], widget=forms.HiddenInput)
     q = forms.CharField(
         label="Search ISO images",
         required=False,
@@ -269,7 +289,7 @@ class ListForm(forms.Form):
         Zone.objects.all(), label="Zone", to_field_name="slug", required=False, empty_label="All zones"
     )
     state = forms.ChoiceField(label="State", required=False, choices=[("", "Any state"), *STATES.items()])
-    owner = forms.ChoiceField(label="Owner", required=False, choices=[("", "All owners"), *OWNERSHIPS.items()])
+    owner = forms.ChoiceField(label="Uploaded by", required=False, choices=[("", "By anyone"), *OWNERSHIPS.items()])
     sort = forms.ChoiceField(
         label="Sort by", required=False, choices=[(key, label) for key, (label, _) in SORTS.items()]
     )
@@ -284,6 +304,7 @@ class ListForm(forms.Form):
         data = self.cleaned_data
         zone = data.get("zone")
         return Filters(
+            scope=data.get("scope", ""),
             q=data.get("q", ""),
             os_type=data.get("os_type", ""),
             zone=zone.slug if zone else "",

@@ -16,10 +16,11 @@ from django.db.models.functions import Lower
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from isos.actions.permissions import may_change
+from isos.actions.permissions import may, may_create, refusal
 from isos.models import Event, Iso, Operation, Replica, Upload
 from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, ReplicaState
 from portal.accounts.models import User
+from portal.accounts.roles import Right
 from zones.models import Zone
 
 PAGE_SIZE = 25
@@ -31,14 +32,19 @@ SORTS = {
     "name": ("Name", [Lower("name"), "id"]),
     "largest": ("Largest first", ["-size", "-id"]),
 }
-OWNERSHIPS = {"account": "My account", "mine": "Uploaded by me", "public": "Public, of others"}
+SCOPES = {"": "My ISOs", "public": "Public", "featured": "Featured"}
+OWNERSHIPS = {"mine": "Uploaded by me"}
 STATES = {"ready": "Ready", "progress": "In progress", "failed": "Failed", "deleting": "Deleting"}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the list is narrowed to; empty strings mean no limit. Values are checked by forms.ListForm."""
+    """Which list it is and what it is narrowed to; empty strings mean no limit. Values are checked by forms.ListForm.
 
+    `scope` is one of SCOPES. Who uploaded an ISO and what state it is in are questions for the own ones only.
+    """
+
+    scope: str = ""
     q: str = ""
     os_type: str = ""
     zone: str = ""
@@ -48,6 +54,11 @@ class Filters:
 
     def is_narrowing(self) -> bool:
         return any((self.q, self.os_type, self.zone, self.state, self.owner))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the account's own list."""
+        return not self.scope
 
     def as_query(self) -> dict[str, str]:
         """The query parameters that bring these filters back; none for what is not limited."""
@@ -60,39 +71,65 @@ def visible_isos(user: User) -> QuerySet[Iso]:
     return Iso.objects.filter(Q(account=user.account_id) | Q(ready, is_public=True))
 
 
+def in_scope(user: User, scope: str) -> QuerySet[Iso]:
+    """The ISOs of one list: the account's own, public ones of others, or featured ones of both."""
+    if scope == "public":
+        return visible_isos(user).filter(is_public=True).exclude(account=user.account_id)
+    if scope == "featured":
+        return visible_isos(user).filter(is_featured=True)
+    return Iso.objects.filter(account=user.account_id)
+
+
 def list_isos(user: User, filters: Filters, page: int) -> Page[Iso]:
     """One page of what `user` sees, with everything its rows show. A fixed number of queries."""
     order: Any = SORTS[filters.sort][1]
-    isos = _narrow(visible_isos(user), user, filters).order_by(*order)
+    if filters.scope == "public":  # featured ones lead it
+        order = ["-is_featured", *order]
+    isos = _narrow(in_scope(user, filters.scope), user, filters).order_by(*order)
     return Paginator(isos.select_related("account", "os_version").prefetch_related(_replicas()), PAGE_SIZE).get_page(
         page
     )
 
 
 def get_iso(user: User, public_id: UUID) -> Iso:
-    """An ISO that `user` may see, ready to be shown. Raises Http404."""
-    isos = visible_isos(user).select_related("account", "os_version", "created_by")
+    """An ISO that `user` may see, ready to be shown; administrators see all. Raises Http404."""
+    isos = (Iso.objects.all() if user.is_staff else visible_isos(user)).select_related(
+        "account", "os_version", "created_by"
+    )
     return get_object_or_404(isos.prefetch_related(_replicas()), public_id=public_id)
 
 
-def get_own_iso(user: User, public_id: UUID) -> Iso:
-    """An ISO that `user` may change. Raises Http404 also for public ones of others."""
+def get_own_iso(user: User, public_id: UUID, right: Right = Right.CHANGE) -> Iso:
+    """An ISO to which `user` may do this.
+
+    Raises Http404 also for public ones of others, NotAllowed where the role in the account does not suffice.
+    """
     iso = get_iso(user, public_id)
-    if not may_change(user, iso):
+    if not may(user, Right.FOLLOW, iso):
         raise Http404
+    if not may(user, right, iso):
+        raise refusal(user, right)
     return iso
 
 
-def get_own_isos(user: User, public_ids: Collection[UUID]) -> list[Iso]:
-    """Those of the named ISOs that `user` may change, newest first; the others are left out."""
+def get_own_isos(user: User, public_ids: Collection[UUID], right: Right) -> list[Iso]:
+    """Those of the named ISOs of the own account, newest first; the others are left out.
+
+    Raises NotAllowed where the role in the account does not suffice.
+    """
+    if right not in user.rights_in(user.account_id):
+        raise refusal(user, right)
     isos = Iso.objects.filter(account=user.account_id, public_id__in=public_ids)
     return list(isos.select_related("account", "os_version").prefetch_related(_replicas()))
 
 
 def get_upload(user: User, public_id: UUID) -> Upload:
-    """A tus session of `user` himself, in whatever state. Raises Http404."""
+    """A tus session of `user` himself, in whatever state. Raises Http404, NotAllowed for a role that adds nothing."""
     uploads = Upload.objects.select_related("replica__iso__account", "replica__zone", "user")
-    return get_object_or_404(uploads, public_id=public_id, user=user, replica__iso__account=user.account_id)
+    upload = get_object_or_404(uploads, public_id=public_id, user=user, replica__iso__account=user.account_id)
+    if not may_create(user):
+        raise refusal(user, Right.CREATE)
+    return upload
 
 
 def open_upload(iso: Iso) -> Upload | None:
@@ -110,11 +147,6 @@ def default_zone_slug() -> str | None:
     return Zone.objects.filter(state=Zone.State.ACTIVE).values_list("slug", flat=True).first()
 
 
-def has_any(user: User) -> bool:
-    """Whether the account has any ISO at all: tells an empty library from an empty search."""
-    return Iso.objects.filter(account=user.account_id).exists()
-
-
 def _replicas() -> Prefetch[Any]:
     """Replicas in zone order, each with its zone, upload and active operation."""
     active = Prefetch("operations", Operation.objects.filter(state__in=ACTIVE_OPERATION), to_attr="active_operations")
@@ -129,15 +161,14 @@ def _narrow(isos: QuerySet[Iso], user: User, filters: Filters) -> QuerySet[Iso]:
     if filters.os_type:
         isos = isos.filter(os_type=filters.os_type)
     if filters.zone:
-        isos = isos.filter(Exists(Replica.objects.filter(iso=OuterRef("pk"), zone__slug=filters.zone)))
-    if filters.state:
+        there = Replica.objects.filter(iso=OuterRef("pk"), zone__slug=filters.zone)
+        if not filters.is_own:  # where else others have it is their business
+            there = there.filter(state=ReplicaState.READY)
+        isos = isos.filter(Exists(there))
+    if filters.state and filters.is_own:
         isos = isos.filter(_in_state(filters.state))
-    if filters.owner == "mine":
+    if filters.owner == "mine" and filters.is_own:
         isos = isos.filter(created_by=user)
-    elif filters.owner == "account":
-        isos = isos.filter(account=user.account_id)
-    elif filters.owner == "public":
-        isos = isos.exclude(account=user.account_id)
     return isos
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from isos import audit
-from isos.actions.permissions import require_acting_for, require_active
+from isos.actions.permissions import require, require_active
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations.queue import enqueue
 from isos.operations.sources import require_source
 from isos.states import ACTIVE_OPERATION, ReplicaState
+from portal.accounts.roles import Right
 from portal.kernel.errors import Conflict, InvalidInput
 from quotas import reservations
 from zones.models import Zone
@@ -34,7 +35,7 @@ def copy_to_zones(actor: audit.Actor, iso: Iso, zones: Iterable[Zone]) -> list[O
     changes nothing. Raises NotAllowed, InvalidInput without a zone, CopyRefused, OverQuota, or
     Conflict where the ISO is Ready nowhere.
     """
-    require_acting_for(actor, iso)
+    require(actor, Right.COPY, iso)
     chosen = list({zone.pk: zone for zone in zones}.values())
     if not chosen:
         raise InvalidInput("Select at least one zone.", field="zones")

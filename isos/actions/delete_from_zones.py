@@ -8,12 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from isos import audit
-from isos.actions.permissions import require_acting_for
+from isos.actions.permissions import require
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations.moves import move_replica
 from isos.operations.queue import enqueue
 from isos.operations.waiting import receiver_of
 from isos.states import ACTIVE_OPERATION, UNFINISHED_REPLICA, IllegalTransition, OperationState, ReplicaState
+from portal.accounts.roles import Right
 from portal.kernel.errors import InvalidInput
 from zones.models import Zone
 
@@ -26,7 +27,7 @@ def delete_from_zones(actor: audit.Actor, iso: Iso, replicas: Iterable[Replica],
 
     Raises NotAllowed, or InvalidInput without the typed word.
     """
-    require_acting_for(actor, iso)
+    require(actor, Right.DELETE, iso)
     chosen = [replica for replica in replicas if replica.state != ReplicaState.DELETING]
     if not chosen:
         raise InvalidInput("Select at least one zone.", field="zones")
@@ -40,7 +41,7 @@ def cancel(actor: audit.Actor, iso: Iso, zones: Iterable[Zone] | None = None) ->
 
     With an ISO's arrival all that wait for it go. Raises NotAllowed. What became Ready or failed meanwhile stays.
     """
-    require_acting_for(actor, iso)
+    require(actor, Right.CANCEL, iso)
     unfinished = list(iso.replicas.select_related("iso", "zone").filter(state__in=UNFINISHED_REPLICA))
     if zones is not None:
         chosen = {zone.pk for zone in zones}

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from isos import audit
-from isos.actions.permissions import require_active, require_may_feature
-from isos.actions.start_upload import NewIso, copies_to, insert_iso, insert_waiting
+from isos.actions.permissions import require_active
+from isos.actions.start_upload import NewIso, copies_to, insert_iso, insert_waiting, require_new
 from isos.fetching.answers import plain_name
 from isos.fetching.checksums import Checksum, is_address, parse_digest
 from isos.fetching.errors import BadChecksum, FetchError
@@ -32,7 +32,7 @@ def import_url(actor: audit.Actor, new: NewIso, *, url: str, checksum: str = "",
     contacted here. Raises BadUrl, RefusedAddress, BadChecksum, OverQuota, NameTaken or
     InvalidInput, leaving nothing behind.
     """
-    require_may_feature(actor, new.is_featured)
+    require_new(actor, new)
     checked_address(url)
     fields = address_fields(url, checksum or new.expected_sha256)
     new = replace(

@@ -6,13 +6,14 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.naming import name_taken, require_free_name
-from isos.actions.permissions import require_change
+from isos.actions.permissions import require
 from isos.models import Event, Iso
+from portal.accounts.roles import Right
 
 
 def rename(actor: audit.Actor, iso: Iso, name: str) -> None:
     """Give `iso` another name. Raises NotAllowed or NameTaken."""
-    require_change(actor.person, iso)
+    require(actor, Right.CHANGE, iso)
     before = iso.name
     if name == before:
         return

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 
 from isos import audit
-from isos.actions.permissions import require_acting_for
+from isos.actions.permissions import require
 from isos.errors import UploadGone
 from isos.models import Event, Iso, Upload
 from isos.operations.receive import Writer
 from isos.operations.waiting import waiting_of
 from isos.states import UploadState
+from portal.accounts.roles import Right
 from portal.kernel.errors import Conflict, InvalidInput
 from quotas import reservations
 
@@ -22,7 +23,7 @@ def replace_file(actor: audit.Actor, upload: Upload, *, size: int, filename: str
     everything then is as it was.
     """
     iso = upload.replica.iso
-    require_acting_for(actor, iso)
+    require(actor, Right.CHANGE, iso)
     if size <= 0:
         raise InvalidInput("The file is empty. Choose another file.", field="file")
     # Whoever holds the writer's right knows the truth of the staged bytes and keeps it true.

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from isos import audit
 from isos.actions.import_url import address_fields, checked_address, sha256_in
-from isos.actions.permissions import require_acting_for
+from isos.actions.permissions import require
 from isos.actions.retry import retry
 from isos.fetching.answers import plain_name
 from isos.fetching.urls import redact
@@ -16,6 +16,7 @@ from isos.models import Event, Iso, Replica, UrlImport
 from isos.operations import leftovers
 from isos.source_keys import keys_of_address
 from isos.states import ACTIVE_OPERATION, ReplicaState
+from portal.accounts.roles import Right
 from portal.kernel.errors import Conflict, PortalError
 from quotas import reservations
 
@@ -30,7 +31,7 @@ def replace_source(
     `size` in bytes and `file_name` as a check of the address told them. The address is the
     actor's from now on. Raises what import_url and retry raise; the import then is still what it was.
     """
-    require_acting_for(actor, replica.iso)
+    require(actor, Right.CHANGE, replica.iso)
     checked_address(url)
     fields = address_fields(url, checksum) | {"size": size, "user": actor.user}
     with transaction.atomic():

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.import_url import reserve
-from isos.actions.permissions import require_acting_for, require_active
+from isos.actions.permissions import require, require_active
 from isos.actions.start_upload import open_upload
 from isos.actions.wait_again import take_along, wait_again
 from isos.fetching.urls import redact
@@ -19,6 +19,7 @@ from isos.operations.sources import require_source
 from isos.operations.waiting import receiver_of
 from isos.states import ACTIVE_OPERATION, IllegalTransition, ReplicaState, UploadState
 from portal.accounts.models import User
+from portal.accounts.roles import Right
 from portal.kernel.errors import Conflict
 from quotas import reservations
 
@@ -31,7 +32,7 @@ def retry(actor: audit.Actor, replica: Replica) -> Upload | None:
     or Conflict when it has not failed, is still being cleaned up, or waits for a replica that has
     failed too. Retry of that one takes along those that wait for it.
     """
-    require_acting_for(actor, replica.iso)
+    require(actor, Right.RETRY, replica.iso)
     try:
         with transaction.atomic():
             reservations.lock_accounts([replica.iso.account])  # the lock order: accounts come first
@@ -79,7 +80,9 @@ def _restart(replica: Replica, user: User | None) -> Upload | None:
     old.delete()
     _rename_bytes(replica)
     move_replica(replica, ReplicaState.RECEIVING)
-    return open_upload(replica, user, size=old.length, fingerprint=old.fingerprint)
+    # An administrator of another account can't send the file: whoever began it still can.
+    sender = user if user is not None and user.account_id == replica.iso.account_id else old.user
+    return open_upload(replica, sender, size=old.length, fingerprint=old.fingerprint)
 
 
 def _rename_bytes(replica: Replica) -> None:

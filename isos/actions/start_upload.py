@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from isos import audit
 from isos.actions.naming import name_taken
-from isos.actions.permissions import require_active, require_may_feature
+from isos.actions.permissions import require_active, require_creating, require_may_feature, require_may_publish
 from isos.models import Event, Iso, OsVersion, Replica, Upload
 from isos.operations.receive import expiry
 from isos.states import ReplicaState
@@ -50,7 +50,7 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
     """
     if size <= 0:
         raise InvalidInput("The file is empty. Choose another file.", field="file")
-    require_may_feature(actor, new.is_featured)
+    require_new(actor, new)
     with transaction.atomic():
         iso = insert_iso(actor, new, Iso.Source.UPLOAD, size)
         replica = Replica.objects.create(iso=iso, zone=new.zone, state=ReplicaState.RECEIVING)
@@ -58,6 +58,13 @@ def start_upload(actor: audit.Actor, new: NewIso, *, size: int, fingerprint: str
         upload = open_upload(replica, actor.user, size=size, fingerprint=fingerprint, waiting=waiting)
         audit.record(Event.Verb.UPLOAD_STARTED, iso, actor, zone=new.zone, size=size, **copies_to(waiting))
     return upload
+
+
+def require_new(actor: audit.Actor, new: NewIso) -> None:
+    """Whether the actor may add this ISO with these flags. Raises NotAllowed or InvalidInput. Outside a transaction."""
+    require_creating(actor)
+    require_may_publish(actor, new.is_public, name=new.name)
+    require_may_feature(actor, new.is_featured, name=new.name)
 
 
 def open_upload(

@@ -1,5 +1,6 @@
 """The library's rows. Only actions, operations and quotas.reservations write them."""
 
+from isos.models.download_link import DownloadLink
 from isos.models.event import Event
 from isos.models.iso import Iso, OsType, OsVersion
 from isos.models.operation import Operation
@@ -7,4 +8,4 @@ from isos.models.replica import Replica
 from isos.models.upload import Upload
 from isos.models.url_import import UrlImport
 
-__all__ = ["Event", "Iso", "Operation", "OsType", "OsVersion", "Replica", "Upload", "UrlImport"]
+__all__ = ["DownloadLink", "Event", "Iso", "Operation", "OsType", "OsVersion", "Replica", "Upload", "UrlImport"]

@@ -27,6 +27,10 @@ class Event(models.Model):
         EDITED = "edited", "Edited"
         DELETE_STARTED = "delete_started", "Delete started"
         DELETED = "deleted", "Deleted"
+        DOWNLOADED = "downloaded", "Downloaded"
+        LINK_MADE = "link_made", "Download link made"
+        LINK_REVOKED = "link_revoked", "Download link revoked"
+        REFUSED = "refused", "Refused"
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="events")
     actor = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")

@@ -78,7 +78,14 @@ class Iso(models.Model):
     class Meta:
         verbose_name = "ISO image"
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["account", "-created_at", "-id"], name="iso_account_newest")]
+        indexes = [
+            models.Index(fields=["account", "-created_at", "-id"], name="iso_account_newest"),
+            models.Index(
+                fields=["-is_featured", "-created_at", "-id"],
+                condition=models.Q(is_public=True),
+                name="iso_public_newest",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint("account", Lower("name"), name="iso_name_unique_in_account"),
         ]

@@ -28,6 +28,10 @@ _LINES: dict[str, tuple[str, str]] = {
     _Verb.EDITED: ("pencil", "{what} changed from {before} to {after}"),
     _Verb.DELETE_STARTED: ("trash", "Delete started{zone}"),
     _Verb.DELETED: ("trash", "Deleted{zone}"),
+    _Verb.DOWNLOADED: ("download", "Downloaded"),
+    _Verb.LINK_MADE: ("link", "Download link made, open until {until}"),
+    _Verb.LINK_REVOKED: ("link", "Download link revoked"),
+    _Verb.REFUSED: ("shield-lock", "Refused: {reason}"),
 }
 
 
@@ -47,7 +51,7 @@ def lines(events: Iterable[Event]) -> list[ActivityLine]:
 
 def _line(event: Event) -> ActivityLine:
     icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
-    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after")}
+    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after", "until")}
     field = str(event.data.get("field", "settings"))
     data["what"] = {"os": "OS type", "file": "File to upload"}.get(field, field.replace("_", " ").capitalize())
     data["then"] = f", to be copied to {event.data['copies_to']}" if event.data.get("copies_to") else ""

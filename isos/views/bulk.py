@@ -18,6 +18,7 @@ from isos.audit import Actor
 from isos.models import Iso
 from isos.states import ReplicaState
 from isos.views.requests import go_back, next_page, user_of
+from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from portal.kernel.text import human_bytes
 from quotas.usage import overview
@@ -31,7 +32,7 @@ NAMED = 5  # refusals that are told one by one
 @login_required
 def bulk_copy(request: HttpRequest) -> HttpResponse:
     """GET: zones for the ISOs that `iso` names. POST: reserve and start what is missing in each."""
-    isos = _chosen(request)
+    isos = _chosen(request, Right.COPY)
     zones = _zones(request)
     error = None
     if request.method == "POST":
@@ -50,7 +51,7 @@ def bulk_copy(request: HttpRequest) -> HttpResponse:
 @login_required
 def bulk_delete(request: HttpRequest) -> HttpResponse:
     """GET: zones that hold any of the ISOs. POST: with the typed word, delete each from those that are ticked."""
-    isos = _chosen(request)
+    isos = _chosen(request, Right.DELETE)
     typed = request.POST.get("confirmation", "")
     error = None
     if request.method == "POST":
@@ -61,10 +62,11 @@ def bulk_delete(request: HttpRequest) -> HttpResponse:
     return _form(request, "delete", isos, error, {"choices": _delete_choices(isos, request), "typed": typed})
 
 
-def _chosen(request: HttpRequest) -> list[Iso]:
+def _chosen(request: HttpRequest, right: Right) -> list[Iso]:
     """The user's own ISOs that `iso` names. Raises Http404 where none is left."""
     named = (request.POST if request.method == "POST" else request.GET).getlist("iso")[:MOST]
-    isos = queries.get_own_isos(user_of(request), [public_id for text in named if (public_id := _uuid(text))])
+    public_ids = [public_id for text in named if (public_id := _uuid(text))]
+    isos = queries.get_own_isos(user_of(request), public_ids, right)
     if not isos:
         raise Http404("None of the chosen ISO images is there any more.")
     return isos

@@ -17,6 +17,7 @@ from isos.audit import Actor
 from isos.models import Iso, Replica
 from isos.states import ReplicaState
 from isos.views.requests import go_back, next_page, user_of
+from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from portal.kernel.text import human_bytes, join_words
 from quotas.usage import overview
@@ -44,7 +45,7 @@ class ZoneChoice:
 @login_required
 def copy_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """GET: zones with what each would take. POST: reserve for all that are ticked and start one copy each."""
-    iso = queries.get_own_iso(user_of(request), public_id)
+    iso = queries.get_own_iso(user_of(request), public_id, Right.COPY)
     wanted = request.POST.getlist("zones")
     zones = [zone for zone in Zone.objects.all() if zone.slug in wanted]
     error: PortalError | None = None

@@ -33,7 +33,7 @@ def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "origin": origin_of(iso),
         "facts": inspection_facts(iso),
         "suggestion": suggested_version(iso) if row.may_change else None,
-        "activity": activity.lines(queries.activity(iso)) if row.may_change else [],
+        "activity": activity.lines(queries.activity(iso)) if row.may_follow else [],
         "renaming": row.may_change and "rename" in request.GET,
     }
     template = "isos/_detail.html" if request.htmx else "isos/detail.html"  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from isos import queries
 from isos.actions.import_url import import_url
+from isos.actions.permissions import require_creating
 from isos.actions.replace_source import replace_source
 from isos.audit import Actor
 from isos.fetching import preflight
@@ -62,6 +63,7 @@ def check_address(request: HttpRequest) -> HttpResponse:
     JSON for programs (422 with `errors`, 429 with Retry-After), a fragment for HTMX, and
     without script the whole page with the form as it was filled in.
     """
+    require_creating(Actor.of(request))
     account = user_of(request).account
     zones = max(1, len(set(request.POST.getlist("zones"))))
     form = SourceForm({"url": request.POST.get("url", "")})

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from isos import queries
+from isos.actions.permissions import may_create
 from isos.forms import ListForm, RenameForm
 from isos.views.requests import user_of
-from isos.views.rows import row_of
+from isos.views.rows import may_select, row_of
 from quotas.usage import overview
 
 
@@ -35,9 +36,26 @@ def iso_list(request: HttpRequest) -> HttpResponse:
         "address": _address(filters.as_query(), page.number),
         "is_empty": not page.paginator.count and not filters.is_narrowing(),
         "quota": overview(user.account),
+        "scopes": _scopes(filters.scope),
+        "scope_url": _address({"scope": filters.scope} if filters.scope else {}, 1),
+        "may_create": may_create(user),
+        "can_select": filters.is_own and may_select(user),
     } | _rename_context(request)
     template = "isos/_table.html" if request.htmx else "isos/list.html"  # type: ignore[attr-defined]
     return render(request, template, context)
+
+
+def _scopes(current: str) -> list[dict[str, object]]:
+    icons = {"": "disc", "public": "world", "featured": "star"}
+    return [
+        {
+            "words": words,
+            "icon": icons[scope],
+            "url": _address({"scope": scope} if scope else {}, 1),
+            "is_current": scope == current,
+        }
+        for scope, words in queries.SCOPES.items()
+    ]
 
 
 def _number(value: str | None) -> int:

@@ -9,14 +9,16 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from isos.actions.permissions import may_change
+from isos.actions.permissions import rights
 from isos.errors import CONTENT_CODES
 from isos.models import Iso, Replica, Upload
 from isos.states import UNFINISHED_REPLICA, ReplicaState
 from portal.accounts.models import User
+from portal.accounts.roles import Right
 from portal.kernel.text import join_words, percent
 from portal.templatetags.ui import os_icon
 
+SELECTABLE = {Right.COPY, Right.DELETE}
 IDLE_SECONDS = 5  # a browser that sends is heard from once a second
 
 
@@ -86,21 +88,44 @@ class ZoneLine:
 
 @dataclass(frozen=True)
 class Row:
-    """One ISO as its list row and its page show it."""
+    """One ISO as its list row and its page show it. `rights` are those of whoever looks at it."""
 
     iso: Iso
     icon: str
-    may_change: bool
+    rights: frozenset[Right]
+    is_own: bool
     zones: list[ZoneLine]
     resume_url: str = ""
 
     @property
+    def may_follow(self) -> bool:
+        return Right.FOLLOW in self.rights
+
+    @property
+    def may_change(self) -> bool:
+        return Right.CHANGE in self.rights
+
+    @property
+    def may_retry(self) -> bool:
+        return Right.RETRY in self.rights
+
+    @property
+    def may_act(self) -> bool:
+        """Whether there is anything to do in a zone."""
+        return bool(self.rights & {Right.RETRY, Right.CANCEL, Right.DELETE})
+
+    @property
+    def can_select(self) -> bool:
+        """Whether it can be copied or deleted together with others: what a page of others' ISOs is not for."""
+        return self.is_own and bool(self.rights & SELECTABLE)
+
+    @property
     def can_cancel(self) -> bool:
-        return self.may_change and any(zone.is_unfinished for zone in self.zones)
+        return Right.CANCEL in self.rights and any(zone.is_unfinished for zone in self.zones)
 
     @property
     def can_copy(self) -> bool:
-        return self.may_change and self.is_ready
+        return Right.COPY in self.rights and self.is_ready
 
     @property
     def is_ready(self) -> bool:
@@ -109,7 +134,7 @@ class Row:
 
     @property
     def can_delete(self) -> bool:
-        return self.may_change and any(zone.state != ReplicaState.DELETING for zone in self.zones)
+        return Right.DELETE in self.rights and any(zone.state != ReplicaState.DELETING for zone in self.zones)
 
     @property
     def arrival(self) -> ZoneLine:
@@ -133,16 +158,24 @@ class Row:
 
 def row_of(user: User, iso: Iso) -> Row:
     """`iso` as `user` sees it; reads what isos.queries has prefetched."""
-    own = may_change(user, iso)
-    replicas = [one for one in iso.replicas.all() if own or one.state == ReplicaState.READY]
+    may = rights(user, iso)
+    replicas = [one for one in iso.replicas.all() if Right.FOLLOW in may or one.state == ReplicaState.READY]
     waiting = [upload for replica in replicas if (upload := replica.open_upload) and upload.user_id == user.pk]
     return Row(
         iso=iso,
         icon=os_icon(iso.os_type, iso.os_version.icon if iso.os_version else ""),
-        may_change=own,
+        rights=may,
+        is_own=iso.account_id == user.account_id,
         zones=[_zone_line(replica) for replica in replicas],
-        resume_url=reverse("isos:resume", args=[iso.public_id]) if any(map(is_idle, waiting)) else "",
+        resume_url=reverse("isos:resume", args=[iso.public_id])
+        if Right.CREATE in may and any(map(is_idle, waiting))
+        else "",
     )
+
+
+def may_select(user: User) -> bool:
+    """Whether `user` may copy or delete several of the account's ISOs at once."""
+    return bool(user.rights_in(user.account_id) & SELECTABLE)
 
 
 def is_idle(upload: Upload) -> bool:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from isos import queries
 from isos.actions.naming import require_free_name
+from isos.actions.permissions import require_creating
 from isos.actions.replace_file import replace_file
 from isos.actions.start_upload import start_upload
 from isos.audit import Actor
@@ -24,6 +25,7 @@ from isos.views.importing import begin_import
 from isos.views.requests import user_of, wants_json
 from isos.views.rows import row_of
 from isos.views.upload_page import errors_of, quota_context, upload_page
+from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from quotas.rates import TooOften
 from quotas.usage import overview
@@ -40,6 +42,7 @@ def upload_form(request: HttpRequest) -> HttpResponse:
     """
     source = "url" if request.POST.get("source", request.GET.get("source")) == "url" else "file"
     posted = request.POST if request.method == "POST" else None
+    require_creating(Actor.of(request))
     make = ImportForm if source == "url" else UploadForm
     form = make(posted, user=user_of(request), initial={"zones": [queries.default_zone_slug()]})
     if request.method == "POST":
@@ -105,7 +108,7 @@ def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     A page of its own, and for HTMX only its live part.
     """
     user = user_of(request)
-    row = row_of(user, queries.get_own_iso(user, public_id))
+    row = row_of(user, queries.get_own_iso(user, public_id, Right.FOLLOW))
     context = {"row": row, "iso": row.iso, "zone": row.arrival}
     template = "isos/_progress.html" if request.htmx else "isos/progress.html"  # type: ignore[attr-defined]
     return render(request, template, context)
@@ -116,7 +119,7 @@ def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def resume(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Choose the same file again and go on where the upload stopped."""
     user = user_of(request)
-    iso = queries.get_own_iso(user, public_id)
+    iso = queries.get_own_iso(user, public_id, Right.CREATE)
     upload = queries.open_upload(iso)
     if upload is None or upload.user_id != user.pk:
         if upload is not None and upload.user is not None:
@@ -134,7 +137,7 @@ def resume(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def other_file(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Send another file than the one declared, as long as nothing of that has come. JSON in both directions."""
     user = user_of(request)
-    upload = queries.open_upload(queries.get_own_iso(user, public_id))
+    upload = queries.open_upload(queries.get_own_iso(user, public_id, Right.CREATE))
     if upload is None or upload.user_id != user.pk:
         raise Http404
     form = FileForm(request.POST)

@@ -22,6 +22,7 @@ from isos.models import Iso, Replica
 from isos.states import UNFINISHED_REPLICA, ReplicaState
 from isos.views.importing import count_check
 from isos.views.requests import go_back, go_to, next_page, refused, user_of
+from portal.accounts.roles import Right
 from portal.kernel.errors import InvalidInput, NotAllowed, PortalError
 from portal.kernel.text import human_bytes, join_words
 
@@ -62,7 +63,7 @@ def set_iso_os(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def delete_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """GET: choose zones and type the word. POST: checked again here, then one delete per zone."""
-    iso = queries.get_own_iso(user_of(request), public_id)
+    iso = queries.get_own_iso(user_of(request), public_id, Right.DELETE)
     replicas = [replica for replica in iso.replicas.all() if replica.state != ReplicaState.DELETING]
     chosen = _chosen(request, replicas)
     error: PortalError | None = None
@@ -135,7 +136,7 @@ def _what_goes_along(iso: Iso, replica: Replica) -> str:
 @login_required
 def cancel_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Stop what is under way, in the zone that is named or everywhere; nothing to stop is no error."""
-    iso = queries.get_own_iso(user_of(request), public_id)
+    iso = queries.get_own_iso(user_of(request), public_id, Right.CANCEL)
     slug = request.POST.get("zone")
     zones = [replica.zone for replica in iso.replicas.all() if replica.zone.slug == slug] if slug else None
     if cancel(Actor.of(request), iso, zones):
@@ -150,7 +151,7 @@ def cancel_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Try a failed replica again; where its file is needed again, go and ask for it."""
-    iso = queries.get_own_iso(user_of(request), public_id)
+    iso = queries.get_own_iso(user_of(request), public_id, Right.RETRY)
     failed = [replica for replica in iso.replicas.all() if replica.state == ReplicaState.FAILED]
     failed.sort(key=lambda replica: not replica.receives)  # others may wait for that one
     wanted = request.POST.get("zone")

@@ -43,18 +43,18 @@ class AccountAdmin(AccountModelAdmin):
 
 @admin.register(User)
 class UserAdmin(UserModelAdmin):
-    """Django's own user pages, with the Account a user belongs to."""
+    """Django's own user pages, with the Account a user belongs to and the role there."""
 
-    list_display = ("username", "account", "email", "is_active", "is_staff", "last_login")
-    list_filter = (*DjangoUserAdmin.list_filter, ("account", admin.RelatedOnlyFieldListFilter))
+    list_display = ("username", "account", "role", "email", "is_active", "is_staff", "last_login")
+    list_filter = ("role", *DjangoUserAdmin.list_filter, ("account", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("account",)
     search_fields = (*DjangoUserAdmin.search_fields, "account__name")
     autocomplete_fields = ("account",)
     fieldsets = (
-        (None, {"fields": ("username", "password", "account")}),
+        (None, {"fields": ("username", "password", "account", "role")}),
         *(DjangoUserAdmin.fieldsets or ())[1:],
     )
     add_fieldsets = (
         *DjangoUserAdmin.add_fieldsets,
-        ("Account", {"fields": ("account", "email")}),
+        ("Account", {"fields": ("account", "role", "email")}),
     )

@@ -301,8 +301,8 @@ def test_too_little_room_belongs_to_the_address(by_owner, account, fields, image
 
 
 def test_a_member_can_not_feature(by_owner, fields):
-    assert post(by_owner, fields | {"is_featured": "on"}).status_code == 201
-    assert not Iso.objects.get().is_featured
+    assert set(messages(post(by_owner, fields | {"is_featured": "on"}))) == {"is_featured"}
+    assert not Iso.objects.exists()
 
 
 # --- what the pages tell --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 
 from isos.actions.start_upload import NewIso, start_upload
 from isos.audit import Actor
-from isos.models import Iso, Upload
+from isos.models import Event, Iso, Upload
 from quotas.models import QuotaLimit, Reservation
 from tests.factories import GB, MB, SENTENCE, make_iso, make_version
 from tests.isos.conftest import send
@@ -50,8 +50,12 @@ def test_featured_is_for_administrators(by_owner, as_user, admin_user, fields):
     page = read(by_owner.get("/isos/upload/"))
     assert "disabled" in page.by_id("id_is_featured").attrs
     assert "Set by administrators" in page.text()
-    assert post(by_owner, fields | {"is_featured": "on"}).status_code == 201
-    assert not Iso.objects.get().is_featured
+    refused = post(by_owner, fields | {"is_featured": "on"})
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == ["is_featured"]
+    assert not Iso.objects.exists()
+    event = Event.objects.get()
+    assert (event.verb, event.actor_name, event.data["field"]) == ("refused", "owner", "is_featured")
     client = as_user(admin_user)
     assert "disabled" not in read(client.get("/isos/upload/")).by_id("id_is_featured").attrs
     assert post(client, fields | {"is_featured": "on"}).status_code == 201
