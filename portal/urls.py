@@ -13,5 +13,6 @@ urlpatterns = [
     path("accounts/", include("portal.accounts.urls")),
     path("isos/", include("isos.urls")),
     path("uploads/", include("isos.tus_urls")),
+    path("usage/", include("quotas.urls")),
     path("admin/", admin.site.urls),
 ]
