@@ -10,7 +10,7 @@ from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from isos import audit
+from isos import audit, price_admin  # noqa: F401 - registers the prices
 from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload, UrlImport
 from isos.operations.queue import send
 from isos.states import OperationState

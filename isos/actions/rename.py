@@ -9,6 +9,7 @@ from isos.actions.naming import name_taken, require_free_name
 from isos.actions.permissions import require
 from isos.models import Event, Iso
 from portal.accounts.roles import Right
+from quotas import usage_spans
 
 
 def rename(actor: audit.Actor, iso: Iso, name: str) -> None:
@@ -22,6 +23,7 @@ def rename(actor: audit.Actor, iso: Iso, name: str) -> None:
             require_free_name(iso.account, name, besides=iso)
             Iso.objects.filter(pk=iso.pk).update(name=name)
             iso.name = name
+            usage_spans.renamed(iso.public_id, name)
             audit.record(Event.Verb.RENAMED, iso, actor, before=before, after=name)
     except IntegrityError:  # taken between the check and the write
         iso.name = before

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from isos.actions.copy_to_zones import copy_to_zones
 from isos.actions.delete_from_zones import cancel, delete_from_zones
+from isos.actions.rename import rename
 from isos.models import Iso, Replica
 from isos.operations import damage
 from isos.operations.sources import ReplicaDamaged
@@ -95,6 +96,11 @@ def test_what_is_damaged_stops_and_begins_anew_when_it_is_healed(iso, actor, zon
     assert replica_in(iso, zone_b).state == ReplicaState.READY
     assert_open_spans_are_what_is_stored()
     assert len(spans(zone=zone_b)) == 2
+
+
+def test_usage_shows_the_name_that_the_owner_knows(iso, actor):
+    rename(actor, iso, "Debian 13")
+    assert [span.iso_name for span in spans()] == ["Debian 13"]
 
 
 def test_beginning_and_ending_twice_is_the_same_as_once(iso, account, zone_a):
