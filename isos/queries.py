@@ -132,6 +132,23 @@ def get_upload(user: User, public_id: UUID) -> Upload:
     return upload
 
 
+def list_operations(user: User, page: int, *, only_active: bool = False) -> Page[Operation]:
+    """One page of what the portal does or did for the account, newest first."""
+    operations = _operations(user)
+    if only_active:
+        operations = operations.filter(state__in=ACTIVE_OPERATION)
+    return Paginator(operations.order_by("-created_at", "-id"), PAGE_SIZE).get_page(page)
+
+
+def get_operation(user: User, public_id: UUID) -> Operation:
+    """An operation of the account. Raises Http404."""
+    return get_object_or_404(_operations(user), public_id=public_id)
+
+
+def _operations(user: User) -> QuerySet[Operation]:
+    return Operation.objects.filter(account=user.account_id).select_related("zone", "replica__iso")
+
+
 def open_upload(iso: Iso) -> Upload | None:
     """The upload whose bytes are still to come; reads what the getters have prefetched."""
     return next((replica.open_upload for replica in iso.replicas.all() if replica.open_upload), None)

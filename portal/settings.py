@@ -75,10 +75,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.health.HealthMiddleware",  # first: probes come by address, without TLS and without a known Host
+    "portal.api.middleware.ApiMiddleware",  # before all that may answer with a page of its own
     "portal.middleware.SlowBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.accounts.bearer.BearerMiddleware",  # before what reads cookies
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -282,6 +284,7 @@ QUOTA_DEFAULTS = {
     "max_uploads": env.int("QUOTA_MAX_UPLOADS", default=5),
 }
 CURRENCY = _currency(env.str("CURRENCY", default="USD"))  # of all prices
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=300)  # of one account; 0 means any number
 UPLOAD_EXPIRES_SECONDS = env.int("UPLOAD_EXPIRES_SECONDS", default=24 * 3600)
 UPLOAD_LOCK_SECONDS = 10  # an upload's writer that was silent this long may be replaced
 UPLOAD_READ_TIMEOUT_SECONDS = 30  # a browser that sends nothing this long is cut off; it resumes

@@ -14,5 +14,6 @@ urlpatterns = [
     path("isos/", include("isos.urls")),
     path("uploads/", include("isos.tus_urls")),
     path("usage/", include("quotas.urls")),
+    path("api/", include("portal.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -22,8 +23,11 @@ from isos.models import Upload
 from isos.operations.receive import durable_offset, receive
 from isos.views.requests import user_of
 from portal import deadlines
+from portal.accounts import tokens
+from portal.accounts.api_token import Scope
 from portal.accounts.models import User
 from portal.kernel.errors import InvalidInput, PortalError
+from quotas import rates
 from quotas.usage import limits_of
 
 View = Callable[..., HttpResponse]
@@ -34,15 +38,13 @@ def _protocol(view: View) -> View:
 
     @functools.wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not isinstance(request.user, User):
-            response: HttpResponse = _error(PortalError("Sign in to go on with this upload.", code="signed_out"), 401)
-        else:
-            try:
-                if request.method != "OPTIONS":
-                    tus.require_version(request.headers.get("Tus-Resumable"))
-                response = view(request, *args, **kwargs)
-            except PortalError as error:
-                response = _error(error, error.status)
+        try:
+            _sign_in(request)
+            if request.method != "OPTIONS":
+                tus.require_version(request.headers.get("Tus-Resumable"))
+            response = view(request, *args, **kwargs)
+        except PortalError as error:
+            response = _error(error, error.status)
         response["Tus-Resumable"] = tus.VERSION
         response["Cache-Control"] = "no-store"
         if response.status_code == tus.UnsupportedVersion.status:
@@ -52,8 +54,29 @@ def _protocol(view: View) -> View:
     return wrapper
 
 
+def _sign_in(request: HttpRequest) -> None:
+    """The session's user, or that of a token, whose requests bring no cookies (portal.accounts.bearer)."""
+    if tokens.bearer(request) is not None:
+        token = tokens.sign_in(request, Scope.WRITE)
+        if request.method == "POST":  # what goes on with an upload may come in any number of pieces
+            rates.spend(token.user.account, "api", limit=settings.API_REQUESTS_PER_MINUTE, seconds=60)
+    elif not isinstance(request.user, User):
+        raise SignedOut
+
+
+class SignedOut(PortalError):
+    """Nobody is signed in, which ends no upload."""
+
+    code = "signed_out"
+    status = 401
+    default_message = "Sign in to go on with this upload."
+
+
 def _error(error: PortalError, status: int) -> HttpResponse:
-    return JsonResponse({"code": error.code, "message": error.message}, status=status)
+    response = JsonResponse({"code": error.code, "message": error.message}, status=status)
+    if error.retry_after:
+        response["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 def _method_not_allowed(*allowed: str) -> HttpResponse:

@@ -152,13 +152,10 @@ def cancel_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Try a failed replica again; where its file is needed again, go and ask for it."""
     iso = queries.get_own_iso(user_of(request), public_id, Right.RETRY)
-    failed = [replica for replica in iso.replicas.all() if replica.state == ReplicaState.FAILED]
-    failed.sort(key=lambda replica: not replica.receives)  # others may wait for that one
-    wanted = request.POST.get("zone")
-    replica = next((one for one in failed if wanted in (None, "", one.zone.slug)), None)
-    if replica is None:
-        return refused(request, InvalidInput("Only what failed can be tried again. Reload the page to see its state."))
-    replica.iso = iso
+    try:
+        replica = failed_replica(iso, request.POST.get("zone"))
+    except InvalidInput as error:
+        return refused(request, error)
     try:
         if replica.is_import:
             count_check(iso.account)  # Retry contacts the server too, as often as it is pressed
@@ -169,3 +166,17 @@ def retry_iso(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return go_to(request, reverse("isos:resume", args=[iso.public_id]))
     messages.success(request, f"Trying “{iso.name}” in {replica.zone} again.")
     return go_back(request)
+
+
+def failed_replica(iso: Iso, slug: str | None) -> Replica:
+    """What is to be tried again: in the zone that is named, else where the ISO arrives, for which others may wait.
+
+    Raises InvalidInput where nothing has failed there.
+    """
+    failed = [replica for replica in iso.replicas.all() if replica.state == ReplicaState.FAILED]
+    failed.sort(key=lambda replica: not replica.receives)
+    replica = next((one for one in failed if slug in (None, "", one.zone.slug)), None)
+    if replica is None:
+        raise InvalidInput("Only what failed can be tried again. Reload the page to see its state.")
+    replica.iso = iso
+    return replica

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
+from portal.accounts.api_token import ApiToken as ApiToken
 from portal.accounts.roles import ADMINISTRATOR, STRANGER, Right, Role, rights_of
 
 
