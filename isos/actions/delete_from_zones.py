@@ -56,7 +56,7 @@ def _begin_all(
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                never_ready = _locked_before_ready(iso, replicas)
+                never_ready = _locked_before_ready(iso)
                 begun = [replica for replica in replicas if _begin(replica, only_from)]
                 if never_ready and receiver_of(iso) in begun:
                     rest = iso.replicas.exclude(pk__in=[replica.pk for replica in begun]).select_related("iso", "zone")
@@ -70,13 +70,14 @@ def _begin_all(
     return []
 
 
-def _locked_before_ready(iso: Iso, replicas: list[Replica]) -> bool:
+def _locked_before_ready(iso: Iso) -> bool:
     """Whether the ISO never was Ready, which then stays true: its bytes arrive in one zone, and others wait for it.
 
-    Locks in the order in which the engine does: operations, then the ISO.
+    Locks in the order in which the engine does: operations, then the ISO. Those of all zones: what waits
+    elsewhere may turn out to be meant too.
     """
-    active = Operation.objects.filter(replica__in=replicas, state__in=ACTIVE_OPERATION)
-    list(active.select_for_update().order_by("pk").values_list("pk", flat=True))
+    active = Operation.objects.filter(replica__iso=iso, state__in=ACTIVE_OPERATION)
+    list(active.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     return Iso.objects.select_for_update(no_key=True).filter(pk=iso.pk, ready_at=None).exists()
 
 

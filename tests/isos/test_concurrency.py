@@ -1,6 +1,8 @@
 """Many at once on one row, each a thread with a database connection of its own."""
 
 import io
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -15,7 +17,7 @@ from isos.operations.receive import receive
 from isos.states import OperationState, ReplicaState
 from quotas.models import Reservation
 from tests.isos.conftest import run_all, send
-from tests.parallel import in_parallel
+from tests.parallel import WAIT, in_parallel
 from zones.stores import open_store
 from zones.stores.base import StagedBusy
 
@@ -76,3 +78,25 @@ def test_cancel_beside_a_worker_that_finishes(start, actor, iso_bytes, zone_a):
     assert not list(store.list_staged())
     assert len(list(store.list())) == Replica.objects.count()
     assert not Operation.objects.filter(state__in=[OperationState.QUEUED, OperationState.RUNNING]).exists()
+
+
+def test_cancel_of_an_arrival_beside_the_delete_of_what_waits_for_it(start, actor, zone_a, zone_b):
+    """The delete holds its operation and wants the ISO, as it does at its end; the cancel wants both of them too."""
+    iso = start(10, zone=zone_a, more_zones=(zone_b,)).replica.iso
+    cancel(actor, iso, [zone_b])
+    operation = Operation.objects.get(kind=Operation.Kind.DELETE)
+    held = threading.Event()
+
+    def end_delete():
+        claimed = lease.claim(operation.pk)
+        with transaction.atomic():
+            claimed.end(OperationState.SUCCEEDED)
+            held.set()
+            time.sleep(0.5)  # the cancel waits by now
+            return Iso.objects.select_for_update().get(pk=iso.pk)
+
+    def cancel_all():
+        held.wait(WAIT)
+        return cancel(actor, iso)
+
+    assert in_parallel(end_delete, cancel_all) == [iso, 1]
