@@ -233,6 +233,9 @@ def _fail(job: Job, runner: Runner, error: PortalError) -> None:
     """End a doomed operation: bytes back first, then the rows in one transaction."""
     try:
         runner.discard(job)
+    except Cancelled:  # the delete that follows gives the bytes back
+        _cancel(job)
+        return
     except PortalError as trouble:
         _requeue(job, error, because=trouble)
         return

@@ -4,9 +4,11 @@ import hashlib
 
 import pytest
 
+from isos.actions.delete_from_zones import cancel
 from isos.models import Event, Iso, Operation, Replica
 from isos.operations import engine
 from isos.operations.runners import RUNNERS
+from isos.operations.runners.ingest import IngestRunner
 from isos.states import OperationState, ReplicaState, UploadState
 from quotas.models import Reservation
 from quotas.usage import usage_of
@@ -158,6 +160,22 @@ def test_a_final_error_whose_cleanup_fails_is_cleaned_up_later(start, monkeypatc
     operation.refresh_from_db()
     assert operation.state == OperationState.FAILED
     assert operation.error_code != "store_refused"  # the reason that matters to the user is kept
+    assert nothing_left(zone_a)
+    assert usage_of(account).bytes == 0
+
+
+def test_a_cancel_in_the_middle_of_the_cleanup_ends_it_at_once(start, actor, monkeypatch, zone_a, account):
+    data = media.polyglot(b"QFI\xfb")
+    upload = start(len(data))
+    send(upload, data)
+    operation = Operation.objects.get()
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(IngestRunner, "discard", lambda self, job: cancel(actor, upload.replica.iso) and job.beat())
+        engine.run(operation.pk)
+    operation.refresh_from_db()
+    assert operation.state == OperationState.CANCELLED
+    run_all()
+    assert not Iso.objects.exists()
     assert nothing_left(zone_a)
     assert usage_of(account).bytes == 0
 
