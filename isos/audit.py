@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 
+from isos import notices
 from isos.models import Event, Iso
 from portal.accounts.models import Account, User
 from portal.kernel.errors import NotAllowed
@@ -60,19 +60,43 @@ PORTAL = Actor()
 
 
 def record(verb: Event.Verb, iso: Iso, actor: Actor = PORTAL, *, zone: Zone | None = None, **data: Any) -> None:
-    """Append one Event about `iso`. `data` must be JSON and hold no secret."""
-    Event.objects.create(
+    """Append one Event about `iso`. `data` must be JSON and hold no secret. Endings make notices too."""
+    asked = notices.asked(verb, iso, zone) if verb in notices.ENDINGS else notices.NOBODY
+    event = Event.objects.create(
         verb=verb,
         account_id=iso.account_id,
-        actor=actor.user,
-        actor_name=actor.name,
-        address=actor.address,
         iso=iso,
         iso_ref=iso.public_id,
         iso_name=iso.name,
         zone_name=zone.name if zone else "",
+        asked_by_id=asked.by_id,
+        asked_at=asked.at,
         data=data,
+        **_who(actor),
     )
+    if verb in notices.ENDINGS:
+        notices.tell(event, asked)
+
+
+def record_setting(
+    actor: Actor, subject: str, field: str, before: str, after: str, *, account: Account | None = None, zone: str = ""
+) -> None:
+    """Append one Event about a setting of an account, or of the whole portal where `account` is None.
+
+    `subject` is what was set (`Zone A`, `Quota of Demo`); values are words for people and hold no secret.
+    """
+    Event.objects.create(
+        verb=Event.Verb.SET,
+        account=account,
+        zone_name=zone,
+        data={"subject": subject, "field": field, "before": before, "after": after},
+        **_who(actor),
+    )
+
+
+def _who(actor: Actor) -> dict[str, Any]:
+    staff = actor.operates_for is not None or (actor.user is not None and actor.user.is_staff)
+    return {"actor": actor.user, "actor_name": actor.name, "by_staff": staff, "address": actor.address}
 
 
 def record_refusal(actor: Actor, reason: str, *, field: str, iso: Iso | None = None, name: str = "") -> None:
@@ -83,11 +107,9 @@ def record_refusal(actor: Actor, reason: str, *, field: str, iso: Iso | None = N
     Event.objects.create(
         verb=Event.Verb.REFUSED,
         account_id=iso.account_id if iso else actor.account.pk,
-        actor=actor.user,
-        actor_name=actor.name,
-        address=actor.address,
         iso=iso,
-        iso_ref=iso.public_id if iso else uuid.uuid4(),
+        iso_ref=iso.public_id if iso else None,
         iso_name=iso.name if iso else name,
         data={"field": field, "reason": reason},
+        **_who(actor),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
+from isos import mail
 from isos.operations import engine, nightly
 from isos.operations import sweep as sweeping
 
@@ -18,8 +19,15 @@ def run_operation(operation_pk: int) -> None:
 
 @shared_task(name="isos.sweep")
 def sweep() -> None:
-    """Send lost work again and expire what was abandoned."""
+    """Send lost work again, expire what was abandoned, and hand out mail that is due."""
     sweeping.sweep()
+    mail.send_due()
+
+
+@shared_task(name="isos.mail_notices")
+def mail_notices(user_pk: int) -> None:
+    """Send one user the mail that is due."""
+    mail.send_to(user_pk)
 
 
 @shared_task(name="isos.verify_isos")

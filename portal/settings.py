@@ -225,7 +225,8 @@ BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
 # What links in mail that no request asked for begin with.
-PORTAL_URL = env.str("PORTAL_URL", default=f"https://{ALLOWED_HOSTS[0]}" if BEHIND_TLS else f"http://{BIND}").rstrip("/")
+_HOME = f"https://{ALLOWED_HOSTS[0]}" if BEHIND_TLS else f"http://{BIND}"
+PORTAL_URL = env.str("PORTAL_URL", default=_HOME).rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

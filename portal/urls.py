@@ -13,6 +13,7 @@ urlpatterns = [
     path("accounts/", include("portal.accounts.urls")),
     path("isos/", include("isos.urls")),
     path("uploads/", include("isos.tus_urls")),
+    path("activity/", include("isos.record_urls")),
     path("usage/", include("quotas.urls")),
     path("api/", include("portal.api.urls")),
     path("admin/", admin.site.urls),

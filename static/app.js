@@ -65,6 +65,14 @@ document.addEventListener("htmx:config:request", ({ detail }) => {
   detail.ctx.request.headers["X-CSRFToken"] = cookie("csrftoken");
 });
 
+// The bell of a page that nobody looks at asks nothing; it catches up when the page is back.
+document.addEventListener("htmx:config:request", (event) => {
+  if (event.detail.ctx.sourceElement.id === "bell" && document.hidden) event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) document.getElementById("bell")?.dispatchEvent(new CustomEvent("refresh"));
+});
+
 function say(message) {
   const note = document.getElementById("connection-note");
   if (!note) return;

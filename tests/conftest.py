@@ -1,10 +1,27 @@
 """The fixed cast: an owner, a teammate in the same Account, a stranger in another, an administrator."""
 
 import pytest
+from django.db.backends.sqlite3.base import DatabaseOperations
 
 from portal.accounts.models import Account, User
 from zones.models import Zone
 from zones.stores import open_store
+
+_flush = DatabaseOperations.execute_sql_flush
+
+
+def _flush_append_only(self, sql_list):
+    """Between tests even append-only tables are emptied: on SQLite that is a DELETE, which their triggers refuse."""
+    with self.connection.cursor() as cursor:
+        triggers = cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            cursor.execute(f"DROP TRIGGER {name}")
+        _flush(self, sql_list)
+        for _, sql in triggers:
+            cursor.execute(sql)
+
+
+DatabaseOperations.execute_sql_flush = _flush_append_only
 
 
 @pytest.fixture

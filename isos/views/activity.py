@@ -32,6 +32,7 @@ _LINES: dict[str, tuple[str, str]] = {
     _Verb.LINK_MADE: ("link", "Download link made, open until {until}"),
     _Verb.LINK_REVOKED: ("link", "Download link revoked"),
     _Verb.REFUSED: ("shield-lock", "Refused: {reason}"),
+    _Verb.SET: ("settings", "{subject}: {what} changed from {before} to {after}"),
 }
 
 
@@ -46,12 +47,13 @@ class ActivityLine:
 
 
 def lines(events: Iterable[Event]) -> list[ActivityLine]:
-    return [_line(event) for event in events]
+    return [line_of(event) for event in events]
 
 
-def _line(event: Event) -> ActivityLine:
+def line_of(event: Event) -> ActivityLine:
+    """One event in words."""
     icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
-    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after", "until")}
+    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after", "until", "subject")}
     field = str(event.data.get("field", "settings"))
     data["what"] = {"os": "OS type", "file": "File to upload"}.get(field, field.replace("_", " ").capitalize())
     data["then"] = f", to be copied to {event.data['copies_to']}" if event.data.get("copies_to") else ""

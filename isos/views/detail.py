@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from isos import queries
+from isos import notices, queries
 from isos.models import Iso, OsVersion
 from isos.views import activity
 from isos.views.facts import inspection_facts
@@ -36,6 +36,8 @@ def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "activity": activity.lines(queries.activity(iso)) if row.may_follow else [],
         "renaming": row.may_change and "rename" in request.GET,
     }
+    if request.htmx:  # type: ignore[attr-defined]
+        notices.watch(user, [iso])
     template = "isos/_detail.html" if request.htmx else "isos/detail.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from isos import queries
+from isos import notices, queries
 from isos.actions.permissions import may_create
 from isos.forms import ListForm, RenameForm
 from isos.views.requests import user_of
@@ -41,6 +41,8 @@ def iso_list(request: HttpRequest) -> HttpResponse:
         "may_create": may_create(user),
         "can_select": filters.is_own and may_select(user),
     } | _rename_context(request)
+    if request.htmx:  # type: ignore[attr-defined]
+        notices.watch(user, page.object_list, is_list=True)
     template = "isos/_table.html" if request.htmx else "isos/list.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from isos import queries
+from isos import notices, queries
 from isos.actions.naming import require_free_name
 from isos.actions.permissions import require_creating
 from isos.actions.replace_file import replace_file
@@ -110,6 +110,8 @@ def progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     user = user_of(request)
     row = row_of(user, queries.get_own_iso(user, public_id, Right.FOLLOW))
     context = {"row": row, "iso": row.iso, "zone": row.arrival}
+    if request.htmx:  # type: ignore[attr-defined]
+        notices.watch(user, [row.iso])
     template = "isos/_progress.html" if request.htmx else "isos/progress.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

@@ -105,7 +105,7 @@ def test_skip_link_is_first_and_leads_to_the_content(shell):
 
 def test_navigation_names_only_what_exists(shell, owner):
     links = {node.text(): node.attrs["href"] for node in shell().by_id("side").all("a")}
-    assert links == {"ISO portal": "/", "Apps": "/isos/"}
+    assert links == {"ISO portal": "/", "Apps": "/isos/", "Usage": "/usage/", "Activity": "/activity/"}
     owner.is_staff = True
     owner.save()
     assert shell().by_id("side").all("a")[-1].attrs["href"] == "/admin/"
