@@ -6,4 +6,6 @@ class IsosConfig(AppConfig):
     verbose_name = "ISO images"
 
     def ready(self) -> None:
-        from isos import checks  # noqa: F401 - registers them
+        from isos import dependants, links
+
+        dependants.register(links.uses)

@@ -15,15 +15,22 @@ from portal.kernel.errors import NotAllowed
 from zones.models import Zone
 
 OPERATOR = "Operator (command line)"
+BY_LINK = "Somebody with the link"
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts and from where: a user, an operator in the service of an account, else the portal itself."""
+    """Who acts and from where: a user, an operator in the service of an account, somebody by a download link
+    or of another account, else the portal itself.
+
+    `on_behalf_of` names another account, of whose users nothing is told.
+    """
 
     user: User | None = None
     address: str | None = None
     operates_for: Account | None = None
+    by_link: bool = False
+    on_behalf_of: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> Actor:
@@ -36,6 +43,10 @@ class Actor:
         """As events show it; empty for the portal itself."""
         if self.user is not None:
             return self.user.display_name()
+        if self.by_link:
+            return BY_LINK
+        if self.on_behalf_of:
+            return f"Account {self.on_behalf_of}"
         return OPERATOR if self.operates_for is not None else ""
 
     @property

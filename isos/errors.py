@@ -43,6 +43,34 @@ class ChunkChecksumMismatch(PortalError):
     default_message = "The data was damaged on its way. Send this part again."
 
 
+class NotExtractable(PortalError):
+    """The ISO can't be downloaded, by anybody."""
+
+    code = "not_extractable"
+    status = 403
+    default_message = (
+        "This ISO is not extractable, so it can't be downloaded. Choose Extractable in its settings first."
+    )
+
+
+class LinkEnded(PortalError):
+    """A download link that was open once: expired, revoked, or its ISO is not extractable any more."""
+
+    code = "link_ended"
+    status = 410
+    default_message = "This download link is not open any more. Ask whoever sent it for a new one."
+
+
+class DownloadsBusy(PortalError):
+    """All places for downloads through the portal are taken."""
+
+    code = "downloads_busy"
+    status = 503
+    retryable = True
+    retry_after = 15
+    default_message = "Many downloads are running right now. Try again in some seconds."
+
+
 class LeaseLost(Exception):
     """Someone else owns this job now: stop at once, write nothing. Never shown."""
 

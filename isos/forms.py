@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from isos.actions.import_url import checked_address, given_checksum
 from isos.actions.naming import require_free_name
@@ -261,6 +262,45 @@ class ImportForm(IsoForm, SourceForm):
     """A new ISO from a web address."""
 
     field_order = ["url"]
+
+
+class EditForm(FlagsForm):
+    """What can be said anew of an ISO that exists.
+
+    The page sends along what it showed, so that a form that lay open for long changes only what
+    its user changed, not what others did meanwhile.
+    """
+
+    description = forms.CharField(
+        label="Description", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    os_type = forms.ChoiceField(label="OS type", choices=OsType.choices)
+    os_version = VersionField(label="Version", required=False)
+    password_enabled = forms.BooleanField(label="Password Enabled", required=False)
+
+    def __init__(self, data: QueryDict | None, *, iso: Iso, rights: frozenset[Right]) -> None:
+        super().__init__(data, initial={name: getattr(iso, name) for name in self.base_fields})
+        self.initial["os_version"] = iso.os_version.slug if iso.os_version else ""
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+        self.reserve_flags(rights)
+
+    def changes(self) -> dict[str, Any]:
+        """What was changed, for actions.edit. A flag that the page switched off is sent by programs alone."""
+        sent = [name for name in self.changed_data if name not in self.reserved or self.add_prefix(name) in self.data]
+        return {name: self.cleaned_data[name] for name in sent}
+
+
+class LinkForm(forms.Form):
+    """How long a download link stays open, in hours."""
+
+    lasts = forms.TypedChoiceField(
+        label="Open for",
+        coerce=int,
+        choices=[(1, "1 hour"), (24, "1 day"), (168, "7 days"), (720, "30 days")],
+        initial=24,
+        error_messages={"invalid_choice": "Choose one of the times in the list.", "required": "Choose a time."},
+    )
 
 
 class RenameForm(forms.Form):

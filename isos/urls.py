@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from isos.views import bulk, copying, detail, importing, listing, upload, verbs
+from isos.views import bulk, copying, detail, download, editing, importing, listing, upload, verbs
 
 app_name = "isos"
 urlpatterns = [
@@ -13,6 +13,11 @@ urlpatterns = [
     path("bulk/copy/", bulk.bulk_copy, name="bulk_copy"),
     path("bulk/delete/", bulk.bulk_delete, name="bulk_delete"),
     path("<uuid:public_id>/", detail.iso_detail, name="detail"),
+    path("links/<slug:token>/", download.download_by_link, name="link"),
+    path("<uuid:public_id>/edit/", editing.edit_iso, name="edit"),
+    path("<uuid:public_id>/download/", download.download_iso, name="download"),
+    path("<uuid:public_id>/links/", download.download_links, name="links"),
+    path("<uuid:public_id>/links/<uuid:link_id>/revoke/", download.revoke_download_link, name="revoke_link"),
     path("<uuid:public_id>/progress/", upload.progress, name="progress"),
     path("<uuid:public_id>/resume/", upload.resume, name="resume"),
     path("<uuid:public_id>/file/", upload.other_file, name="file"),

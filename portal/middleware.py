@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -31,8 +32,14 @@ class PortalErrorMiddleware:
         if not isinstance(exception, PortalError):
             return None
         if request.accepts("application/json") and not request.accepts("text/html"):
-            return JsonResponse({"code": exception.code, "message": exception.message}, status=exception.status)
-        return render(request, "error.html", {"error": exception}, status=exception.status)
+            said: HttpResponse = JsonResponse(
+                {"code": exception.code, "message": exception.message}, status=exception.status
+            )
+        else:
+            said = render(request, "error.html", {"error": exception}, status=exception.status)
+        if exception.retry_after:
+            said["Retry-After"] = str(math.ceil(exception.retry_after))
+        return said
 
 
 class SlowBodyMiddleware:

@@ -287,6 +287,10 @@ QUOTA_DEFAULTS = {
 CURRENCY = _currency(env.str("CURRENCY", default="USD"))  # of all prices
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=300)  # of one account; 0 means any number
 UPLOAD_EXPIRES_SECONDS = env.int("UPLOAD_EXPIRES_SECONDS", default=24 * 3600)
+# Downloads that pass through the web process at the same time, each in a thread of its own.
+DOWNLOAD_STREAMS = env.int("DOWNLOAD_STREAMS", default=max(1, WEB_THREADS // 2))
+# Where nginx finds the zones' folders: `<prefix><slug>/` of each. Empty: the portal sends files itself.
+DOWNLOAD_ACCEL_PREFIX = env.str("DOWNLOAD_ACCEL_PREFIX", default="")
 UPLOAD_LOCK_SECONDS = 10  # an upload's writer that was silent this long may be replaced
 UPLOAD_READ_TIMEOUT_SECONDS = 30  # a browser that sends nothing this long is cut off; it resumes
 OPERATION_LEASE_SECONDS = env.int("OPERATION_LEASE_SECONDS", default=15)

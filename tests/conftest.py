@@ -35,7 +35,8 @@ def owner(account):
 
 
 @pytest.fixture
-def teammate(account):
+def teammate(account, owner):
+    """A member: the account has its owner already."""
     return User.objects.create_user("teammate", "teammate@example.org", "teammate-password", account=account)
 
 

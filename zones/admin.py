@@ -37,7 +37,7 @@ class ZoneAdmin(_ZoneModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "description", "position")}),
         ("State", {"fields": ("state", "state_reason")}),
-        ("Work", {"fields": ("max_operations",)}),
+        ("Work", {"fields": ("max_operations", "direct_downloads")}),
         ("Storage", {"fields": ("backend", "options", "new_secrets", "clear_secrets")}),
     )
 

@@ -62,6 +62,7 @@ class ZoneForm(_ZoneModelForm):
             "state_reason",
             "position",
             "max_operations",
+            "direct_downloads",
             "backend",
             "options",
         )

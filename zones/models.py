@@ -50,6 +50,11 @@ class Zone(models.Model):
         help_text="How many uploads are verified, imports fetched and copies made here at once. Empty means the "
         "portal's default, 0 any number. Deletes never wait.",
     )
+    direct_downloads = models.BooleanField(
+        default=True,
+        help_text="Where the storage can (S3), downloads are sent to it by an address that expires. Switch it off "
+        "where users can't reach the storage; downloads then pass through the portal.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     # Since when the root of a zone on a directory bears the zone's marker: zones.stores.files.
     marked_at = models.DateTimeField(null=True, editable=False)

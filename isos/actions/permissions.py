@@ -56,20 +56,21 @@ def require_creating(actor: Actor) -> None:
         raise refusal(actor.person, Right.CREATE)
 
 
-def require_may_feature(actor: Actor, is_featured: bool, *, name: str = "", iso: Iso | None = None) -> None:
-    """Raises InvalidInput where somebody else than an administrator marks an ISO as featured, which is written down.
+def require_may_feature(actor: Actor, wanted: bool, *, name: str = "", iso: Iso | None = None) -> None:
+    """Raises InvalidInput where somebody else than an administrator sets this flag, which is written down.
 
-    Call it outside a transaction: the record of the refusal has to stay.
+    `wanted` tells whether the flag is to be set or, of an `iso` that exists, to be changed. Call it
+    outside a transaction: the record of the refusal has to stay.
     """
-    if is_featured and not actor.may_feature:
+    if wanted and not actor.may_feature:
         audit.record_refusal(actor, FEATURED, field="is_featured", iso=iso, name=name)
         raise InvalidInput(FEATURED, field="is_featured")
 
 
-def require_may_publish(actor: Actor, is_public: bool, *, name: str = "", iso: Iso | None = None) -> None:
+def require_may_publish(actor: Actor, wanted: bool, *, name: str = "", iso: Iso | None = None) -> None:
     """The same for what other accounts may see."""
     account_id = iso.account_id if iso is not None else actor.account.pk
-    if is_public and Right.PUBLISH not in _rights_in(actor, account_id):
+    if wanted and Right.PUBLISH not in _rights_in(actor, account_id):
         audit.record_refusal(actor, PUBLIC, field="is_public", iso=iso, name=name)
         raise InvalidInput(PUBLIC, field="is_public")
 

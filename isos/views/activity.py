@@ -9,6 +9,7 @@ from datetime import datetime
 from isos.models import Event
 
 _Verb = Event.Verb
+LONGEST = 300
 
 # Icon and sentence of each verb; {zone} is "in Zone A" or nothing, the rest comes from the event's data.
 _LINES: dict[str, tuple[str, str]] = {
@@ -50,12 +51,20 @@ def lines(events: Iterable[Event]) -> list[ActivityLine]:
     return [line_of(event) for event in events]
 
 
+def _words(value: object) -> str:
+    """A value of an event's data for people: flags as Yes and No, long texts by their beginning."""
+    text = {"True": "Yes", "False": "No", "": "nothing"}.get(str(value), str(value))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()}…"
+
+
 def line_of(event: Event) -> ActivityLine:
     """One event in words."""
     icon, pattern = _LINES.get(event.verb, ("info-circle", event.get_verb_display()))
-    data = {key: str(event.data.get(key, "")) for key in ("reason", "before", "after", "until", "subject")}
+    data = {key: _words(event.data.get(key, "")) for key in ("reason", "before", "after", "until", "subject")}
     field = str(event.data.get("field", "settings"))
-    data["what"] = {"os": "OS type", "file": "File to upload"}.get(field, field.replace("_", " ").capitalize())
+    data["what"] = {"os": "OS type", "file": "File to upload"}.get(
+        field, field.removeprefix("is_").replace("_", " ").capitalize()
+    )
     data["then"] = f", to be copied to {event.data['copies_to']}" if event.data.get("copies_to") else ""
     sentence = pattern.format(zone=f" in {event.zone_name}" if event.zone_name else "", **data)
     return ActivityLine(icon, sentence, event.actor_name or "Portal", event.created_at)

@@ -128,6 +128,14 @@ class Row:
         return Right.COPY in self.rights and self.is_ready
 
     @property
+    def can_download(self) -> bool:
+        return Right.DOWNLOAD in self.rights and self.iso.is_extractable and self.is_ready
+
+    @property
+    def can_link(self) -> bool:
+        return Right.LINK in self.rights and self.iso.is_extractable and self.is_ready
+
+    @property
     def is_ready(self) -> bool:
         """Whether it can be used in some zone already: then only copies are on their way."""
         return any(zone.state == ReplicaState.READY for zone in self.zones)

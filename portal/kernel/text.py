@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 
 from portal.kernel.errors import InvalidInput
@@ -81,3 +82,9 @@ def in_columns(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def moment(when: datetime) -> str:
+    """`3 Dec 2026, 10:00 UTC`, as all pages write it."""
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
