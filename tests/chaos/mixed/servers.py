@@ -26,7 +26,7 @@ from tests.running import free_port, wait_until
 from tests.services import missing
 from tests.tools.rgw import Daemons, S3Server
 
-UP_SECONDS = 30
+UP_SECONDS = 120  # a busy machine replays its log slowly
 
 
 class Process:
