@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from isos import audit, price_admin  # noqa: F401 - registers the prices
-from isos.models import Event, Iso, Operation, OsVersion, Replica, Upload, UrlImport
-from isos.operations.queue import send
-from isos.states import OperationState
+from isos import audit, event_admin, operation_admin, price_admin  # noqa: F401 - they register themselves
+from isos.account_admin import AccountSupportAdmin, AuditedUserAdmin
+from isos.models import Event, Iso, OsVersion, Replica, Upload, UrlImport
+from isos.read_only_admin import ReadOnly
 from isos.zone_admin import ZoneWithHealthAdmin
+from portal.accounts.models import Account, User
 from portal.assets import OS_ICONS
 from portal.kernel.text import human_bytes
 from zones.models import Zone
@@ -22,28 +23,13 @@ from zones.models import Zone
 if TYPE_CHECKING:
     OsVersionModelAdmin = admin.ModelAdmin[OsVersion]
     IsoModelAdmin = admin.ModelAdmin[Iso]
-    OperationModelAdmin = admin.ModelAdmin[Operation]
     UploadModelAdmin = admin.ModelAdmin[Upload]
     UrlImportModelAdmin = admin.ModelAdmin[UrlImport]
-    EventModelAdmin = admin.ModelAdmin[Event]
     ReplicaTabularInline = admin.TabularInline[Replica, Iso]
 else:  # Django's classes take no parameters when they run
-    OsVersionModelAdmin = IsoModelAdmin = OperationModelAdmin = admin.ModelAdmin
-    UploadModelAdmin = UrlImportModelAdmin = EventModelAdmin = admin.ModelAdmin
+    OsVersionModelAdmin = IsoModelAdmin = admin.ModelAdmin
+    UploadModelAdmin = UrlImportModelAdmin = admin.ModelAdmin
     ReplicaTabularInline = admin.TabularInline
-
-
-class ReadOnly:
-    """Mixin: nothing is added, changed or deleted here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(OsVersion)
@@ -108,39 +94,6 @@ class IsoAdmin(IsoModelAdmin):
     @admin.display(description="size", ordering="size")
     def size_text(self, iso: Iso) -> str:
         return human_bytes(iso.size)
-
-
-@admin.register(Operation)
-class OperationAdmin(ReadOnly, OperationModelAdmin):
-    list_display = (
-        "created_at",
-        "kind",
-        "iso_name",
-        "account",
-        "zone",
-        "state",
-        "phase",
-        "done",
-        "attempt",
-        "error_code",
-    )
-    list_filter = ("state", "kind", "zone", "error_code")
-    list_select_related = ("account", "zone")
-    search_fields = ("iso_name", "public_id", "account__name", "error_message")
-    date_hierarchy = "created_at"
-    actions = ("run_now",)
-
-    @admin.display(description="progress")
-    def done(self, operation: Operation) -> str:
-        return f"{human_bytes(operation.bytes_done)} of {human_bytes(operation.bytes_total)}"
-
-    @admin.action(description="Run now, without waiting for the next try", permissions=["view"])
-    def run_now(self, request: HttpRequest, chosen: QuerySet[Operation]) -> None:
-        waiting = chosen.filter(state=OperationState.QUEUED).select_related("zone")
-        for operation in waiting:
-            Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED).update(not_before=None)
-            send(operation)
-        messages.info(request, f"{len(waiting)} waiting operations sent to the workers.")
 
 
 @admin.register(Upload)
@@ -209,15 +162,10 @@ class UrlImportAdmin(ReadOnly, UrlImportModelAdmin):
         return "unknown" if url_import.size is None else human_bytes(url_import.size)
 
 
-@admin.register(Event)
-class EventAdmin(ReadOnly, EventModelAdmin):
-    list_display = ("created_at", "account", "actor_name", "verb", "iso_name", "zone_name", "address")
-    list_filter = ("verb", "account", "zone_name")
-    list_select_related = ("account",)
-    search_fields = ("iso_name", "iso_ref", "actor_name", "address")
-    date_hierarchy = "created_at"
-
-
-# The zones' pages with what is in them. Registered from here, because zones can't import isos.
-admin.site.unregister(Zone)
+# Pages with what is in them, and changes written into the audit trail. Registered from here, because zones and accounts
+# can't import isos.
+for model in (Zone, Account, User):
+    admin.site.unregister(model)
 admin.site.register(Zone, ZoneWithHealthAdmin)
+admin.site.register(Account, AccountSupportAdmin)
+admin.site.register(User, AuditedUserAdmin)

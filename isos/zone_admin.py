@@ -12,13 +12,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
+from isos.audited_admin import Audited
 from isos.zone_health import ZoneHealth, where_of, zone_healths
 from zones.admin import ZoneAdmin
 from zones.models import Zone
 
 
-class ZoneWithHealthAdmin(ZoneAdmin):
-    """`/admin/zones/zone/health/` beside what zones bring themselves."""
+class ZoneWithHealthAdmin(Audited, ZoneAdmin):
+    """`/admin/zones/zone/health/` beside what zones bring themselves; what is changed stands in the audit trail."""
 
     change_list_template = "admin/zones/zone/change_list_with_health.html"
 

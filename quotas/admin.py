@@ -99,7 +99,7 @@ admin.site.unregister(Account)
 class AccountWithQuotaAdmin(UsageColumns, AccountAdmin):
     """The Account's page with its quota. Registered from here, because accounts can't import quotas."""
 
-    list_display = ("name", "user_count", "isos", "storage", "created_at")
+    list_display: tuple[str, ...] = ("name", "user_count", "isos", "storage", "created_at")
     inlines = (QuotaLimitInline,)
 
 

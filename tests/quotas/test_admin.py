@@ -145,7 +145,7 @@ class TestQuotas:
 @pytest.mark.django_db
 class TestUsers:
     def test_list_shows_the_account(self, admin, owner):
-        assert "owner Demo owner@example.org" in text_of(admin.get(reverse("admin:accounts_user_changelist")))
+        assert "owner Demo Owner owner@example.org" in text_of(admin.get(reverse("admin:accounts_user_changelist")))
 
     def test_a_user_is_made_in_an_account(self, admin, account):
         password = "a long enough password"
@@ -155,13 +155,14 @@ class TestUsers:
             "password2": password,
             "usable_password": "true",
             "account": account.pk,
+            "role": "read_only",
             "email": "new@example.org",
         }
         url = reverse("admin:accounts_user_add")
         assert admin.get(url).status_code == 200
         assert admin.post(url, sent).status_code == 302
         user = User.objects.get(username="new")
-        assert (user.account, user.email) == (account, "new@example.org")
+        assert (user.account, user.role, user.email) == (account, "read_only", "new@example.org")
         assert user.check_password(password)
 
     def test_an_account_is_required(self, admin):
