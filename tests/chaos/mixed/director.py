@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos.mixed.disturbances import ALL, Disturbance, end_cuts
+from tests.chaos.mixed.disturbances import ALL, KILLS, Disturbance, end_cuts
 from tests.chaos.mixed.topology import World
 
 TICK_SECONDS = 0.05
@@ -27,6 +27,7 @@ class Director:
     def __init__(self, world: World, seed: int, gap_seconds: float) -> None:
         self.counts: Counter[str] = Counter()
         self.log: list[str] = []
+        self.kills: list[float] = []  # of the portal's processes, in seconds since 1970
         self._world = world
         self._dice = random.Random(f"{seed} disturbances")
         self._gap_seconds = gap_seconds
@@ -68,6 +69,8 @@ class Director:
         self._deck.remove(disturbance)
         self.counts[disturbance.kind] += 1
         self._note(disturbance.kind)
+        if disturbance.begin in KILLS:
+            self.kills.append(time.time())
         mending = disturbance.begin(self._world, self._dice)
         if mending is not None:
             self._pending.append(Pending(time.monotonic() + mending.seconds, disturbance, mending.mend))

@@ -191,6 +191,7 @@ def fill_disk(world: World, dice: random.Random) -> Mending:
     return Mending(dice.uniform(2, 6), lambda: ballast.unlink(missing_ok=True))
 
 
+KILLS = (kill_busy_worker, kill_worker, kill_light, kill_web, kill_machine)
 ALL = [
     Disturbance("kill a busy worker process", "", kill_busy_worker),
     Disturbance("kill a busy worker process", "", kill_busy_worker),

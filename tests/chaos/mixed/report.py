@@ -21,6 +21,7 @@ class Report:
     bytes_moved: dict[str, int] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     seconds_to_quiet: float | None = None
+    tidied: list[str] = field(default_factory=list)
     total_seconds: float = 0
     folder: str = ""
     verdict: dict[str, list[str]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Report:
         lines += ["Disturbances:", *_counted(self.disturbances), *([f"  {self.left_out}"] if self.left_out else []), ""]
         lines += ["MB moved:", *_counted({name: round(count / 1e6) for name, count in self.bytes_moved.items()}), ""]
         lines += ["Lines of the portal's log:", *_counted(self.lines), ""]
+        lines += [*(f"Left by a killed process and tidied by reconcile: {what}" for what in self.tidied), ""]
         lines += [f"{'ok    ' if not found else 'BROKEN'}  {check}" for check, found in self.verdict.items()]
         lines += [f"  {problem}" for problem in self.problems]
         return "\n".join([*lines, "", "Good." if self.is_good else f"Not good. Logs are in {self.folder}."])

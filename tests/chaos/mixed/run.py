@@ -13,6 +13,7 @@ from tests.chaos.mixed.ledger import Ledger
 from tests.chaos.mixed.people import People
 from tests.chaos.mixed.report import Report
 from tests.chaos.mixed.settling import Restless, settle
+from tests.chaos.mixed.tidying import tidy
 from tests.chaos.mixed.topology import World, world
 from tests.chaos.mixed.verdict import judge
 
@@ -61,6 +62,7 @@ def run(seed: int, seconds: float, *, gap_seconds: float = 2.5, large: int = 3, 
             report.verdict["The portal comes to rest"] = [str(error)]
         people.leave()
         report.verdict["People get on"] = people.failures
+        report.tidied = tidy(running, director.kills)
         report.verdict |= judge(running, ledger)
         _count(report, running, ledger, director)
         (running.folder / "report.json").write_text(report.as_json())

@@ -16,9 +16,12 @@ READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Stored:
+    """`modified` in seconds since 1970."""
+
     zone: str
     key: str
     size: int
+    modified: float
 
 
 class Stores:
@@ -37,10 +40,13 @@ class Stores:
         """Everything that stands under a key, whoever made it."""
         return [stored for zone in self._zones.values() for stored in _outside_staging(self._all(zone))]
 
+    def staged_objects(self) -> Iterator[Stored]:
+        """Staged files, and on S3 the notes of what is staged."""
+        return (stored for zone in self._zones.values() for stored in self._all(zone) if _is_staged(stored))
+
     def staged(self) -> list[str]:
         """Everything that is on its way: staged files and notes, parts of unfinished uploads, spooled bodies."""
-        notes = [stored for zone in self._zones.values() for stored in self._all(zone) if _is_staged(stored)]
-        found = [f"{one.zone}: {one.key}, {one.size} bytes" for one in notes]
+        found = [f"{one.zone}: {one.key}, {one.size} bytes" for one in self.staged_objects()]
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
         found += [f"s3: unfinished upload to {one['Key']}" for page in pages for one in page.get("Uploads", [])]
         for spool in self._spools:
@@ -65,11 +71,13 @@ class Stores:
         if zone.root is not None:
             for path in zone.root.rglob("*"):
                 if path.is_file() and path.name != ".zone":
-                    yield Stored(zone.slug, path.relative_to(zone.root).as_posix(), path.stat().st_size)
+                    about = path.stat()
+                    yield Stored(zone.slug, path.relative_to(zone.root).as_posix(), about.st_size, about.st_mtime)
             return
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
             for found in page.get("Contents", []):
-                yield Stored(zone.slug, found["Key"].removeprefix(PREFIX), found["Size"])
+                modified = found["LastModified"].timestamp()
+                yield Stored(zone.slug, found["Key"].removeprefix(PREFIX), found["Size"], modified)
 
 
 def _is_staged(stored: Stored) -> bool:

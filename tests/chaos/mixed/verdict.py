@@ -104,7 +104,10 @@ def _is_excused(row: Any, evidence: Evidence) -> bool:
     if wish.bad_checksum or wish.abandoned:
         return True
     used = sum(one.size or 0 for one in evidence.rows if one.account == row.account and one.state == "ready")
-    return used + wish.image.size > int(QUICK["QUOTA_MAX_BYTES"])
+    if used + wish.image.size > int(QUICK["QUOTA_MAX_BYTES"]):
+        return True
+    # A copy whose ISO was deleted everywhere else after it had failed: nothing is left that it could come from.
+    return row.ready_at is not None and not any(one.iso == row.iso and one.state == "ready" for one in evidence.rows)
 
 
 def quota_adds_up(evidence: Evidence) -> list[str]:
