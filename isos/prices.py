@@ -17,7 +17,7 @@ from isos.states import ReplicaState
 from quotas.prices import StoragePrices
 
 # A replica that failed or goes away is nothing that anybody goes on paying for.
-_KEPT = frozenset(ReplicaState) - {ReplicaState.FAILED, ReplicaState.DELETING}
+KEPT_STATES = frozenset(ReplicaState) - {ReplicaState.FAILED, ReplicaState.DELETING}
 
 
 def own_prices(isos: Collection[Iso], at: datetime | None = None) -> Mapping[int, IsoPrice]:
@@ -45,4 +45,4 @@ def storage_cost(iso: Iso, prices: StoragePrices) -> Money | None:
 
 
 def _zone_ids(iso: Iso) -> Iterable[int]:
-    return (replica.zone_id for replica in iso.replicas.all() if replica.state in _KEPT)
+    return (replica.zone_id for replica in iso.replicas.all() if replica.state in KEPT_STATES)

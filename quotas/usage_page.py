@@ -15,7 +15,7 @@ from quotas.periods import months_between
 
 # The chart's coordinates; the page scales it to what room there is.
 WIDTH, HEIGHT = 760, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 8, 12, 32
 _STEPS = 4  # lines across
 
 
@@ -50,7 +50,7 @@ class Chart:
     left: int = _LEFT
     right: int = WIDTH - _RIGHT
     floor: int = HEIGHT - _BOTTOM
-    label_y: int = HEIGHT - 8
+    label_y: int = HEIGHT - 6
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 // The form of Copy ISO: what the ticked zones take together.
 
-import { bytes } from "./upload/words.js";
+import { bytes, monthly } from "./upload/words.js";
 
 export function refreshCopyForms() {
   const form = document.getElementById("copy-form");
@@ -11,11 +11,12 @@ function refresh(form) {
   const ticked = [...form.querySelectorAll('[name="zones"]:checked:not(:disabled)')];
   const count = ticked.length;
   // One ISO takes the same in every zone; of several, each zone may lack others.
-  const needed = ticked.reduce((sum, zone) => sum + Number(zone.dataset.bytes ?? form.dataset.bytes), 0);
+  const sizeOf = (zone) => Number(zone.dataset.bytes ?? form.dataset.bytes);
+  const needed = ticked.reduce((sum, zone) => sum + sizeOf(zone), 0);
   const free = Number(form.dataset.free);
   const total = form.querySelector("[data-copy-total]");
   const zones = `${count} ${count === 1 ? "zone" : "zones"}`;
-  total.textContent = count ? `${zones} · ${bytes(needed)} of ${bytes(free)} free` : "";
+  total.textContent = count ? `${zones} · ${bytes(needed)} of ${bytes(free)} free · ${monthly(ticked, sizeOf)}` : "";
   total.classList.toggle("err", needed > free);
 }
 

@@ -6,7 +6,7 @@ import { difference, fingerprint, looksLikeIso, refusal } from "./upload/files.j
 import { clearError, showErrors, showFieldError } from "./upload/errors.js";
 import { Panel } from "./upload/panel.js";
 import { Transfer } from "./upload/transfer.js";
-import { bytes } from "./upload/words.js";
+import { bytes, monthly } from "./upload/words.js";
 
 const uploadForm = document.getElementById("upload-form");
 const resumeForm = document.getElementById("resume-form");
@@ -84,12 +84,25 @@ const zones = () => [...uploadForm.querySelectorAll('[name="zones"]:checked:not(
 
 /** What the storage is left with once `size` bytes are in each zone; nothing for 0. */
 function showAfter(size) {
+  showCost(size);
   const after = document.querySelector("[data-after]");
   const count = Math.max(1, zones().length);
   const left = Number(uploadForm.dataset.free) - size * count;
   after.hidden = !size || left < 0;
   const where = count > 1 ? ` to ${count} zones` : "";
   after.textContent = after.hidden ? "" : `${bytes(Number(uploadForm.dataset.total) - left)} used after this upload${where}, ${bytes(left)} free.`;
+}
+
+/** What storing `size` bytes in the chosen zones costs; how to learn it for 0. */
+function showCost(size) {
+  const chosenZones = zones();
+  const count = chosenZones.length;
+  const known = size > 0 && count > 0;
+  document.querySelector("[data-cost]").hidden = !known;
+  document.querySelector("[data-cost-hint]").hidden = known;
+  if (!known) return;
+  document.querySelector("[data-cost-of]").textContent = `${count} ${count === 1 ? "zone" : "zones"} × ${bytes(size)}`;
+  document.querySelector("[data-cost-sum]").textContent = monthly(chosenZones, () => size);
 }
 
 function followZones() {

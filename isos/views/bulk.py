@@ -17,10 +17,12 @@ from isos.actions.bulk import Outcome, copy_many, delete_many
 from isos.audit import Actor
 from isos.models import Iso
 from isos.states import ReplicaState
+from isos.views.pricing import per_month
 from isos.views.requests import go_back, next_page, user_of
 from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from portal.kernel.text import human_bytes
+from quotas.prices import storage_prices
 from quotas.usage import overview
 from zones.models import Zone
 
@@ -103,6 +105,7 @@ def _copy_choices(isos: list[Iso], request: HttpRequest) -> list[dict[str, Any]]
     there = Counter(replica.zone_id for iso in isos for replica in iso.replicas.all())
     ready = [iso for iso in isos if any(one.state == ReplicaState.READY for one in iso.replicas.all())]
     ticked = request.POST.getlist("zones")
+    prices = storage_prices()
     choices = []
     for zone in Zone.objects.exclude(state=Zone.State.DISABLED):
         wanted = [iso for iso in ready if all(one.zone_id != zone.pk for one in iso.replicas.all())]
@@ -115,6 +118,7 @@ def _copy_choices(isos: list[Iso], request: HttpRequest) -> list[dict[str, Any]]
                 "checked": zone.slug in ticked,
                 "words": _copy_words(len(wanted), there[zone.pk]),
                 "size_text": human_bytes(size) if wanted else "",
+                "price": per_month(prices, zone.pk, size),
             }
         )
     return choices

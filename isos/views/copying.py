@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,10 +16,13 @@ from isos.actions.copy_to_zones import CopyRefused, copy_to_zones
 from isos.audit import Actor
 from isos.models import Iso, Replica
 from isos.states import ReplicaState
+from isos.views.pricing import ZonePriceShown, per_month
 from isos.views.requests import go_back, next_page, user_of
 from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 from portal.kernel.text import human_bytes, join_words
+from quotas.money import NO_CHARGE
+from quotas.prices import storage_prices
 from quotas.usage import overview
 from zones.models import Zone
 
@@ -39,6 +42,7 @@ class ZoneChoice:
     hurdle: str = ""
     checked: bool = False
     error: str = ""
+    price: ZonePriceShown = field(default_factory=lambda: ZonePriceShown(NO_CHARGE))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,6 +84,7 @@ def _context(iso: Iso, wanted: list[str], error: PortalError | None) -> dict[str
 
 def zone_choices(iso: Iso, wanted: list[str], problems: dict[str, str]) -> list[ZoneChoice]:
     """Every zone but those that are switched off and do not hold the ISO."""
+    prices = storage_prices()
     there = {replica.zone_id: replica for replica in iso.replicas.all()}
     shown = [zone for zone in Zone.objects.all() if zone.pk in there or zone.state != Zone.State.DISABLED]
     return [
@@ -89,6 +94,7 @@ def zone_choices(iso: Iso, wanted: list[str], problems: dict[str, str]) -> list[
             hurdle=_hurdle(zone, there.get(zone.pk)),
             checked=zone.slug in wanted,
             error=problems.get(zone.slug, ""),
+            price=per_month(prices, zone.pk, iso.size or 0),
         )
         for zone in shown
     ]

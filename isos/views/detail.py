@@ -14,6 +14,7 @@ from isos.models import Iso, OsVersion
 from isos.views import activity
 from isos.views.facts import inspection_facts
 from isos.views.origin import comparison_of, origin_of
+from isos.views.pricing import priced
 from isos.views.requests import user_of
 from isos.views.rows import row_of
 
@@ -24,7 +25,7 @@ def iso_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The whole page, or for HTMX only its live part."""
     user = user_of(request)
     iso = queries.get_iso(user, public_id)
-    row = row_of(user, iso)
+    (row,) = priced([row_of(user, iso)])
     context = {
         "iso": iso,
         "row": row,

@@ -22,6 +22,7 @@ from isos.fetching.preflight import Preflight
 from isos.forms import ImportForm, SourceForm
 from isos.models import Iso, Replica, UrlImport
 from isos.states import ReplicaState
+from isos.views.pricing import total_per_month
 from isos.views.requests import refused, user_of, wants_json
 from isos.views.upload_page import upload_page
 from portal.accounts.models import Account, User
@@ -29,7 +30,9 @@ from portal.kernel.errors import Conflict, PortalError
 from portal.kernel.text import human_bytes
 from quotas import rates, reservations
 from quotas.models import Reservation
+from quotas.prices import storage_prices
 from quotas.usage import limits_of, overview
+from zones.models import Zone
 
 # A quarter of the web process may wait for others' servers; one account for two of them at a time.
 _places = Places(total=max(1, settings.WEB_THREADS // 4), each=2)
@@ -82,6 +85,7 @@ def check_address(request: HttpRequest) -> HttpResponse:
     status = 422 if form.errors else 200
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "isos/_url_check.html", context, status=status)
+    context["cost"] = _cost(request.POST.getlist("zones"), found.size) if found else ""
     typed = ImportForm(user=user_of(request), initial=request.POST.dict() | {"zones": request.POST.getlist("zones")})
     return upload_page(request, typed, source="url", status=status, more=context)
 
@@ -165,6 +169,12 @@ def _storage_after(account: Account, size: int | None, zones: int) -> str:
     if not size:
         return ""
     return f"{human_bytes(quota.usage.bytes + size * zones)} of {human_bytes(quota.limits.max_bytes)} used"
+
+
+def _cost(zones: list[str], size: int | None) -> str:
+    """A month in all zones that are ticked, for pages without script; "" where the size or the zones are not known."""
+    ids = list(Zone.objects.filter(slug__in=zones).values_list("pk", flat=True))
+    return total_per_month(storage_prices(), ids, size) if ids and size else ""
 
 
 def _without_ending(name: str) -> str:

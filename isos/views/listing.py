@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from isos import notices, queries
 from isos.actions.permissions import may_create
 from isos.forms import ListForm, RenameForm
+from isos.views.pricing import priced
 from isos.views.requests import user_of
 from isos.views.rows import may_select, row_of
 from quotas.usage import overview
@@ -31,7 +32,7 @@ def iso_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "filters": filters,
         "page": page,
-        "rows": [row_of(user, iso) for iso in page],
+        "rows": priced([row_of(user, iso) for iso in page]),
         "is_live": any(iso.is_moving for iso in page),
         "address": _address(filters.as_query(), page.number),
         "is_empty": not page.paginator.count and not filters.is_narrowing(),

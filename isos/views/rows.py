@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from isos.actions.permissions import rights
 from isos.errors import CONTENT_CODES
 from isos.models import Iso, Replica, Upload
 from isos.states import UNFINISHED_REPLICA, ReplicaState
+from isos.views.pricing import PriceShown
 from portal.accounts.models import User
 from portal.accounts.roles import Right
 from portal.kernel.text import join_words, percent
@@ -29,6 +30,7 @@ class ZoneLine:
     `percent` is None where nothing is counted or the end is not known; `done` and `total` are
     bytes of what goes on now, `total` None where nobody knows it. `waits_for` is the arrival, as in
     `upload to Zone A`, for which a waiting one waits; `can_retry` tells a failed one for which Retry is of use.
+    `price` is what it costs in a month, where views.pricing said so.
     """
 
     replica: Replica
@@ -38,6 +40,7 @@ class ZoneLine:
     total: int | None = None
     waits_for: str = ""
     can_retry: bool = False
+    price: str = ""
 
     @property
     def name(self) -> str:
@@ -96,6 +99,7 @@ class Row:
     is_own: bool
     zones: list[ZoneLine]
     resume_url: str = ""
+    price: PriceShown = field(default_factory=PriceShown)
 
     @property
     def may_follow(self) -> bool:

@@ -7,8 +7,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from isos.views.pricing import per_gb
 from isos.views.requests import user_of
 from portal.kernel.text import exact_bytes, human_bytes
+from quotas.prices import storage_prices
 from quotas.usage import QuotaOverview, overview
 from zones.models import Zone
 
@@ -31,11 +33,17 @@ def upload_page(
 
 
 def _zone_choices(form: forms.Form, errors: list[dict[str, str]]) -> list[dict[str, object]]:
-    """Every zone with its tick and with what was wrong with choosing it, or ""."""
+    """Every zone with its tick, its price, and what was wrong with choosing it, or ""."""
     ticked = form["zones"].value() or []
     problems = {error["field"]: error["message"] for error in errors}
+    prices = storage_prices()
     return [
-        {"zone": zone, "checked": zone.slug in ticked, "error": problems.get(f"zone-{zone.slug}", "")}
+        {
+            "zone": zone,
+            "checked": zone.slug in ticked,
+            "error": problems.get(f"zone-{zone.slug}", ""),
+            "price": per_gb(prices, zone.pk),
+        }
         for zone in Zone.objects.all()
     ]
 

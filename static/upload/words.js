@@ -15,6 +15,31 @@ export function bytes(count) {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/**
+ * What `size` bytes cost in a month in each of the zones' checkboxes, by the rules of quotas/money.py: exact in whole
+ * millionths. `No charge` for nothing; `Several currencies` where there is no sum.
+ */
+export function monthly(zones, sizeOf) {
+  const charged = zones.filter((zone) => Number(zone.dataset.price) > 0);
+  const currencies = new Set(charged.map((zone) => zone.dataset.currency));
+  if (currencies.size > 1) return "Several currencies";
+  const cost = charged.reduce((sum, zone) => sum + monthOf(BigInt(zone.dataset.price), BigInt(sizeOf(zone))), 0n);
+  return cost ? `${money(cost, [...currencies][0])} / mo` : "No charge";
+}
+
+const GB = 1_000_000_000n;
+const monthOf = (price, size) => (price * size * 2n + GB) / (GB * 2n); // half a millionth goes up
+
+function money(millionths, currency) {
+  const format = new Intl.NumberFormat("en-US", { style: "currency", currency });
+  const smallest = 10n ** BigInt(6 - format.resolvedOptions().maximumFractionDigits);
+  if (millionths < smallest) return `less than ${format.format(decimal(smallest))}`;
+  return format.format(decimal(((millionths * 2n + smallest) / (smallest * 2n)) * smallest));
+}
+
+/** As text: a number of JavaScript would round large ones. */
+const decimal = (millionths) => `${millionths / 1_000_000n}.${String(millionths % 1_000_000n).padStart(6, "0")}`;
+
 /** Two sizes in one sentence: in single bytes where rounding would make different ones look alike. */
 export function pair(first, second, between) {
   if (first !== second && bytes(first) === bytes(second)) {

@@ -58,7 +58,7 @@ def test_the_popup_in_every_look(open_browser, account, owner, zone_a, zone_b, t
     page = open_browser(owner, width=width, scheme=scheme)
     open_popup(page, iso)
     page.get_by_label("Virginia").check()
-    assert page.locator("[data-copy-total]").inner_text() == "1 zone · 3.00 GB of 97.0 GB free"
+    assert page.locator("[data-copy-total]").inner_text() == "1 zone · 3.00 GB of 97.0 GB free · No charge"
     look(page, "copy")
     page.get_by_label("Virginia").uncheck()
     page.get_by_role("button", name="Copy", exact=True).click()
@@ -157,7 +157,7 @@ def test_several_at_once(open_browser, account, owner, zone_a, zone_b):
     look(page, "bulk")
     bar.get_by_role("button", name="Copy ISO").click()
     page.get_by_role("dialog").get_by_label("zone-b").check()
-    assert page.locator("[data-copy-total]").inner_text() == "1 zone · 2.00 GB of 96.3 GB free"
+    assert page.locator("[data-copy-total]").inner_text() == "1 zone · 2.00 GB of 96.3 GB free · No charge"
     look(page, "bulk copy")
     page.get_by_role("button", name="Copy", exact=True).click()
     page.get_by_role("dialog").wait_for(state="detached")
