@@ -1,9 +1,11 @@
 """Usage begins and ends with what really happens to replicas: uploads, copies, deletes, damage and repair."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -17,6 +19,7 @@ from isos.states import ReplicaState
 from quotas import usage_spans
 from quotas.charges import report
 from quotas.models import UsageSpan
+from tests.factories import make_iso
 from tests.isos.conftest import run_all, send
 from tests.isos.copies import replica_in, uploaded
 
@@ -139,3 +142,36 @@ def test_the_database_keeps_one_open_span_a_replica(iso, account, zone_a):
 def test_nothing_is_written_outside_a_transaction(account, zone_a):
     with pytest.raises(transaction.TransactionManagementError):
         usage_spans.end(zone_a.pk)
+
+
+class TestBackfill:
+    """What was Ready before usage was written down."""
+
+    def backfill(self):
+        import_module("isos.migrations.0014_usage_of_ready_replicas").begin(apps, None)
+
+    def test_counts_from_when_the_bytes_came(self, iso, actor, zone_b):
+        copy_to_zones(actor, iso, [zone_b])
+        run_all()
+        counted = {span.replica_ref: span for span in spans()}
+        UsageSpan.objects.all().delete()
+        Replica.objects.update(verified_at=timezone.now() + HOUR)  # read again since
+        self.backfill()
+        for span in spans():
+            before = counted[span.replica_ref]
+            assert (span.account, span.zone, span.bytes, span.iso_name, span.ended_at) == (
+                before.account, before.zone, before.bytes, before.iso_name, None,
+            )  # fmt: skip
+            assert abs(span.began_at - before.began_at) < timedelta(seconds=10)
+        assert len(counted) == len(spans()) == 2
+
+    def test_without_its_operation_it_counts_from_the_registration_on(self, account, zone_a, zone_b):
+        iso = make_iso(account, {zone_a: "ready", zone_b: "failed"}, size=5)
+        self.backfill()
+        (span,) = spans()
+        assert (span.zone, span.began_at, span.bytes) == (zone_a, iso.ready_at, 5)
+
+    def test_twice_is_once(self, iso):
+        before = spans()
+        self.backfill()
+        assert spans() == before
