@@ -10,10 +10,12 @@ from django.http import HttpRequest
 
 from isos import notices
 from isos.models import Event, Iso
+from portal.accounts.api_token import ApiToken
 from portal.accounts.models import Account, User
 from portal.kernel.errors import NotAllowed
 from zones.models import Zone
 
+NAME_LENGTH = 70  # with a token's name it has to fit into Event.actor_name
 OPERATOR = "Operator (command line)"
 BY_LINK = "Somebody with the link"
 
@@ -31,18 +33,21 @@ class Actor:
     operates_for: Account | None = None
     by_link: bool = False
     on_behalf_of: str = ""
+    token: str = ""  # name of the API token by which a program acts for the user
 
     @classmethod
     def of(cls, request: HttpRequest) -> Actor:
         """The signed-in user of a request, and the browser's address, also from behind settings.TRUSTED_PROXIES."""
         user = request.user if isinstance(request.user, User) else None
-        return cls(user, get_adapter().get_client_ip(request))
+        token: ApiToken | None = getattr(request, "api_token", None)
+        return cls(user, get_adapter().get_client_ip(request), token=token.name if token else "")
 
     @property
     def name(self) -> str:
         """As events show it; empty for the portal itself."""
         if self.user is not None:
-            return self.user.display_name()
+            name = self.user.display_name()
+            return f"{name[:NAME_LENGTH]} (API token {self.token})" if self.token else name
         if self.by_link:
             return BY_LINK
         if self.on_behalf_of:

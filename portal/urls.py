@@ -10,6 +10,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="isos:list"), name="home"),
+    path("accounts/tokens/", include("portal.api.token_urls")),
     path("accounts/", include("portal.accounts.urls")),
     path("isos/", include("isos.urls")),
     path("uploads/", include("isos.tus_urls")),

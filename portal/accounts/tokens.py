@@ -57,11 +57,13 @@ def create(user: User, name: str, scope: Scope, days: int) -> tuple[ApiToken, st
     return token, secret
 
 
-def revoke(token: ApiToken) -> None:
-    """The token is refused from now on. Doing so twice changes nothing."""
+def revoke(token: ApiToken) -> bool:
+    """The token is refused from now on. Returns False where it was revoked before."""
     now = timezone.now()
-    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
-        token.revoked_at = now
+    if not ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
+        return False
+    token.revoked_at = now
+    return True
 
 
 def bearer(request: HttpRequest) -> str | None:

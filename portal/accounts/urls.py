@@ -3,13 +3,10 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.accounts.token_views import api_tokens, revoke_token
 from portal.accounts.views import closed, profile
 
 urlpatterns = [
     path("profile/", profile, name="account_profile"),
-    path("tokens/", api_tokens, name="account_api_tokens"),
-    path("tokens/<uuid:public_id>/revoke/", revoke_token, name="account_revoke_token"),
     # Ahead of allauth's own, which have the same names.
     path("email/", RedirectView.as_view(pattern_name="account_profile"), name="account_email"),
     path("password/set/", RedirectView.as_view(pattern_name="account_change_password"), name="account_set_password"),

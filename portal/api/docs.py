@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 from portal.api.api import api
 
 Description = dict[str, Any]
+_QUOTED = re.compile(r"`([^`]*)`")  # names in the description, which is Markdown for tools
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _endpoint(named: Description, path: str, method: str, operation: Description
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        words=operation.get("description", ""),
+        words=_QUOTED.sub(r"“\1”", operation.get("description", "")),
         scope=next(iter(operation["security"][0])).removesuffix("Token").lower(),
         parameters=[
             Field(one["name"], _kind(named, one["schema"]), one["required"], one["schema"].get("description", ""))

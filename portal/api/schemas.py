@@ -10,7 +10,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from isos.fetching.urls import MAX_URL
-from isos.models import Iso, Operation, OsType
+from isos.models import Iso, IsoPrice, Operation, OsType
 from isos.states import OperationState, ReplicaState
 from portal.accounts.api_token import Scope
 from zones.models import Zone
@@ -100,6 +100,19 @@ class ZoneIn(Strict):
 # --- what is answered -------------------------------------------------------------------
 
 
+class MoneyOut(Schema):
+    """An exact amount."""
+
+    amount: str = Field(description="A decimal number, as in “0.05”, with up to six decimals.")
+    currency: str = Field(description="ISO 4217, as in “USD”.")
+
+
+class PriceOut(MoneyOut):
+    """What an image itself costs, beside the storage that it takes."""
+
+    period: IsoPrice.Period = Field(description="What it is charged for.")
+
+
 class UploadOut(Schema):
     """Where the rest of a file is sent, by tus."""
 
@@ -122,6 +135,9 @@ class ZoneState(Schema):
     error_code: str = ""
     trouble: str = Field("", description="Why it failed, or why it takes longer than it should.")
     can_retry: bool = False
+    storage_per_month: MoneyOut | None = Field(
+        None, description="What keeping it there costs; null where there is no charge, and for ISOs of others."
+    )
     operation: UUID | None = Field(None, description="The operation that works on it now.")
     upload: UploadOut | None = Field(None, description="The upload of the token's user that is under way.")
 
@@ -147,6 +163,7 @@ class IsoOut(Schema):
     created_at: datetime
     registered_at: datetime | None = Field(description="When it first was Ready.")
     zones: list[ZoneState]
+    price: PriceOut | None = Field(description="Null where there is no charge.")
     page_url: str
 
 
@@ -176,6 +193,7 @@ class ZoneOut(Schema):
     description: str
     state: Zone.State
     state_reason: str
+    price_per_gb_month: MoneyOut | None = Field(description="Null where there is no charge.")
 
 
 class OsVersionOut(Schema):

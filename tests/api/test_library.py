@@ -4,12 +4,16 @@ import json
 import uuid
 
 import pytest
+from moneyed import Money
 
-from isos.models import Event, Iso, Operation, Replica
+from isos.actions.set_price import set_price
+from isos.audit import Actor
+from isos.models import Event, Iso, IsoPrice, Operation, Replica
 from isos.states import OperationState, ReplicaState
 from portal.accounts.models import User
 from portal.accounts.roles import Role
 from quotas.models import QuotaLimit
+from quotas.prices import set_zone_price
 from tests.api.conftest import refused
 from tests.factories import MB, PROGRESS, SENTENCE, make_iso
 from tests.isos.conftest import run_all
@@ -358,3 +362,36 @@ def test_replicas_are_as_the_pages_say(by_owner, account, owner, zone_a):
         Replica.objects.update(state=state)
         [zone] = by_owner.get(path(iso)).json()["zones"]
         assert zone["state"] == state
+
+
+# --- prices ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def priced(iso, admin_user, zone_a):
+    """5 cents for a GB-month in zone A, and 9.99 for the image itself."""
+    set_zone_price(zone_a, Money("0.05", "USD"))
+    set_price(Actor(admin_user), iso, Money("9.99", "USD"), IsoPrice.Period.ONCE)
+    return iso
+
+
+def test_prices_are_exact(by_owner, priced, zone_b):
+    found = by_owner.get(path(priced)).json()
+    assert found["price"] == {"amount": "9.990000", "currency": "USD", "period": "once"}
+    assert found["zones"][0]["storage_per_month"] == {"amount": "0.035000", "currency": "USD"}  # 0.7 GB
+    assert by_owner.get("/isos").json()["items"] == [found]
+    here, there = by_owner.get("/zones").json()
+    assert here["price_per_gb_month"] == {"amount": "0.050000", "currency": "USD"}
+    assert there["price_per_gb_month"] is None
+
+
+def test_no_charge_is_null(by_owner, iso):
+    found = by_owner.get(path(iso)).json()
+    assert (found["price"], found["zones"][0]["storage_per_month"]) == (None, None)
+
+
+def test_what_others_pay_for_storage_is_their_business(program, stranger, priced):
+    priced.is_public = True
+    priced.save()
+    found = program(stranger).get(path(priced)).json()
+    assert (found["price"]["amount"], found["zones"][0]["storage_per_month"]) == ("9.990000", None)

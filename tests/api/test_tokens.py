@@ -114,6 +114,23 @@ def test_a_cookie_beside_a_token_does_not_count(program, owner, stranger, iso):
     refused(bad.get("/isos"), 401, "token_unknown")
 
 
+def test_beside_a_token_no_cookie_is_read_at_all(owner):
+    """Also where a page below /api/ would take the session."""
+    one = Program("isop_" + "0" * 40)
+    one.client.force_login(owner)
+    assert one.client.get("/api/v1/docs").status_code == 200
+    assert one.get("/docs").status_code == 302
+
+
+def test_the_trail_names_the_token(program, owner, iso):
+    owner.first_name, owner.last_name = "A" * 150, "B" * 150
+    owner.save()
+    program(owner, "write").patch(f"/isos/{iso.public_id}", {"name": "Other"})
+    [event] = Event.objects.all()
+    assert event.actor == owner
+    assert event.actor_name == "A" * 70 + " (API token write 0)"
+
+
 @pytest.mark.parametrize("page", ["/isos/", "/accounts/profile/", "/admin/", "/accounts/tokens/"])
 def test_pages_take_no_token(by_owner, page):
     response = by_owner.client.get(page, headers=by_owner.headers)
@@ -186,7 +203,8 @@ def test_an_upload_from_the_first_byte_to_ready(program, owner, zone_a, image):
     run_all()
     done = one.get(f"/isos/{iso.public_id}").json()
     assert (done["state"], done["sha256"]) == ("ready", hashlib.sha256(image).hexdigest())
-    assert Event.objects.get(verb="upload_started").actor == owner
+    started = Event.objects.get(verb="upload_started")
+    assert (started.actor, started.actor_name) == (owner, "owner (API token write 0)")
 
 
 def test_an_upload_needs_a_token_that_changes(program, owner, zone_a):

@@ -28,6 +28,8 @@ SIGNED_IN = {
     "profile": "/accounts/profile/",
     "change password": "/accounts/password/change/",
     "two-factor": "/accounts/2fa/",
+    "API tokens": "/accounts/tokens/",
+    "API": "/api/v1/docs",
     "confirm": "/accounts/reauthenticate/",
     "sign out": "/accounts/logout/",
 }

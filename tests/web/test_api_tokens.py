@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from isos.models import Event
 from portal.accounts import tokens
 from portal.accounts.api_token import ApiToken, Scope
 from tests.web.conftest import find, read
@@ -97,6 +98,20 @@ def test_no_more_than_there_may_be(confirmed, owner, monkeypatch):
     assert confirmed.post(PAGE, GOOD).status_code == 200
 
 
+def test_the_trail_tells_who_made_and_revoked_what(confirmed, owner):
+    confirmed.post(PAGE, GOOD | {"name": " "})
+    confirmed.post(PAGE, GOOD)
+    address = f"{PAGE}{owner.api_tokens.get().public_id}/revoke/"
+    confirmed.post(address)
+    confirmed.post(address)
+    made, revoked = Event.objects.order_by("pk")
+    assert {event.data["subject"] for event in (made, revoked)} == {"API token “Nightly build” of owner"}
+    assert (made.actor, made.account, made.address) == (owner, owner.account, "127.0.0.1")
+    assert made.data["after"].startswith("look and change, until 20")
+    assert (revoked.data["before"], revoked.data["after"]) == ("look and change", "nothing")
+    assert "API token “Nightly build”" in read(confirmed.get("/activity/")).text()
+
+
 def test_revoked_for_good(by_owner, owner):
     token, secret = tokens.create(owner, "Backup", Scope.READ, 30)
     address = f"{PAGE}{token.public_id}/revoke/"
@@ -124,6 +139,22 @@ def test_an_expired_one_says_so(by_owner, owner):
     ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     [row] = find(read(by_owner.get(PAGE)), data_token=str(token.public_id))
     assert "Expired" in row.text()
+
+
+def test_administrators_look_and_revoke(as_user, admin_user, owner):
+    token, secret = tokens.create(owner, "Backup", Scope.READ, 30)
+    client = as_user(admin_user)
+    page = read(client.get("/admin/accounts/apitoken/"))
+    assert "Backup" in page.text()
+    assert token.digest not in page.text()
+    detail = client.get(f"/admin/accounts/apitoken/{token.pk}/change/")
+    assert token.digest not in detail.content.decode()
+    assert client.get("/admin/accounts/apitoken/add/").status_code == 403
+    client.post("/admin/accounts/apitoken/", {"action": "revoke", "_selected_action": [token.pk]})
+    with pytest.raises(tokens.TokenRefused, match="revoked"):
+        tokens.authenticate(secret)
+    event = Event.objects.get()
+    assert (event.actor, event.account, event.by_staff) == (admin_user, owner.account, True)
 
 
 def test_nobody_is_sent_to_the_sign_in(client, db):

@@ -25,7 +25,7 @@ from isos.views.verbs import failed_replica
 from portal.accounts.roles import Right
 from portal.api.answers import answers
 from portal.api.auth import DELETE, READ, WRITE
-from portal.api.outputs import iso_out, items_of, page_fields
+from portal.api.outputs import iso_out, isos_out, items_of, page_fields
 from portal.api.problems import not_in_zone, require_known, require_valid, unknown_zone
 from portal.api.schemas import CopyIn, DeleteIn, IsoEdit, IsoOut, IsoPage, ListQuery, ZoneIn
 from zones.models import Zone
@@ -42,7 +42,7 @@ def list_isos(request: HttpRequest, query: Query[ListQuery]) -> IsoPage:
     require_valid(form)
     page = queries.list_isos(user_of(request), form.filters(), query.page)
     fields = page_fields(request, page, query.page, {name: value for name, value in given.items() if value})
-    return IsoPage(items=[iso_out(request, iso) for iso in items_of(page, query.page)], **fields)
+    return IsoPage(items=isos_out(request, items_of(page, query.page)), **fields)
 
 
 @router.get("/isos/{uuid:iso_id}", auth=READ, response=answers(200, IsoOut, 404), url_name="iso", summary="Look at one")

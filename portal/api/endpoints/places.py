@@ -8,7 +8,9 @@ from ninja import Router
 from isos.models import OsVersion
 from portal.api.answers import answers
 from portal.api.auth import READ
+from portal.api.outputs import money_out
 from portal.api.schemas import OsVersionOut, ZoneOut
+from quotas.prices import storage_prices
 from zones.models import Zone
 
 router = Router(tags=["Zones and choices"])
@@ -17,7 +19,18 @@ router = Router(tags=["Zones and choices"])
 @router.get("/zones", auth=READ, response=answers(200, list[ZoneOut]), url_name="zones", summary="List zones")
 def list_zones(request: HttpRequest) -> list[ZoneOut]:
     """All of them; only active ones take new images."""
-    return [ZoneOut.from_orm(zone) for zone in Zone.objects.all()]
+    prices = storage_prices()
+    return [
+        ZoneOut(
+            slug=zone.slug,
+            name=zone.name,
+            description=zone.description,
+            state=Zone.State(zone.state),
+            state_reason=zone.state_reason,
+            price_per_gb_month=money_out(prices.per_gb(zone.pk)),
+        )
+        for zone in Zone.objects.all()
+    ]
 
 
 @router.get(

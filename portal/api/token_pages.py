@@ -14,9 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.accounts import tokens
+from isos.audit import Actor
+from isos.views.requests import user_of
 from portal.accounts.api_token import ApiToken, Scope
-from portal.accounts.models import User
+from portal.api import token_actions
 from portal.kernel.errors import InvalidInput
 
 DAYS = [(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")]
@@ -52,13 +53,12 @@ class TokenForm(forms.Form):
 @sensitive_variables("secret")
 def api_tokens(request: HttpRequest) -> HttpResponse:
     """GET: the user's tokens and a form. POST, soon after the password was entered: a new one, shown this once."""
-    user = _user_of(request)
     form = TokenForm(request.POST if request.method == "POST" else None)
     token, secret = None, ""
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            token, secret = tokens.create(user, data["name"], Scope(data["scope"]), data["days"])
+            token, secret = token_actions.make(Actor.of(request), data["name"], Scope(data["scope"]), data["days"])
         except InvalidInput as error:
             form.add_error(error.field or None, error.message)
         else:
@@ -67,7 +67,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
         "form": form,
         "new_token": token,
         "secret": secret,
-        "tokens": ApiToken.objects.filter(user=user, revoked_at=None),
+        "tokens": ApiToken.objects.filter(user=user_of(request), revoked_at=None),
     }
     return render(request, "account/api_tokens.html", context, status=422 if form.errors else 200)
 
@@ -76,13 +76,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Revoke one of the user's own tokens; others do not exist."""
-    token = get_object_or_404(ApiToken, public_id=public_id, user=_user_of(request))
-    tokens.revoke(token)
+    token = get_object_or_404(ApiToken, public_id=public_id, user=user_of(request))
+    token_actions.revoke(Actor.of(request), token)
     messages.success(request, f"Revoked “{token.name}”. Programs that use it are refused from now on.")
     return redirect("account_api_tokens")
-
-
-def _user_of(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise TypeError("A view without login_required asked for its user.")
-    return request.user
