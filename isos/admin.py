@@ -18,6 +18,7 @@ from isos.zone_admin import ZoneWithHealthAdmin
 from portal.accounts.models import Account, User
 from portal.assets import OS_ICONS
 from portal.kernel.text import human_bytes
+from quotas import usage_spans
 from zones.models import Zone
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class IsoAdmin(IsoModelAdmin):
     def save_model(self, request: HttpRequest, obj: Iso, form: forms.ModelForm[Iso], change: bool) -> None:
         """What administrators change stands in the ISO's activity like what its owners change."""
         super().save_model(request, obj, form, change)
+        if "name" in form.changed_data:
+            usage_spans.renamed(obj.public_id, obj.name)
         for name in form.changed_data:
             before, after = form[name].initial, form.cleaned_data[name]
             audit.record(

@@ -1,4 +1,4 @@
-"""System checks: limits that can't be meant, and databases in which a quota would not hold."""
+"""System checks: limits that can't be meant, prices in two currencies, databases in which a quota would not hold."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+from django.db import DatabaseError
 from psycopg import IsolationLevel
 
+from quotas.prices import storage_prices
 from quotas.usage import LIMIT_NAMES
+from zones.models import Zone
 
 
 @register()
@@ -43,3 +47,26 @@ def check_isolation(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     if safe:
         return []
     return [Error("Quotas can be exceeded with this transaction mode of the database.", hint=hint, id="quotas.E002")]
+
+
+@register(Tags.database)
+def check_currency(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """quotas.W001: prices that hold now in another currency than the portal's, which can't be added to its own."""
+    if not databases:
+        return []
+    try:
+        prices = storage_prices().by_zone
+    except DatabaseError:  # not migrated yet
+        return []
+    names = dict(Zone.objects.filter(pk__in=prices).values_list("pk", "name"))
+    return [
+        CheckWarning(
+            f"The price of {names[pk]} is in {price.currency.code}, but CURRENCY is {settings.CURRENCY}.",
+            hint="Set a new price in admin, or set CURRENCY back.",
+            id="quotas.W001",
+        )
+        for pk, price in prices.items()
+        if price.currency.code != settings.CURRENCY
+    ]

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from isos.actions.copy_to_zones import copy_to_zones
@@ -104,6 +105,17 @@ def test_what_is_damaged_stops_and_begins_anew_when_it_is_healed(iso, actor, zon
 def test_usage_shows_the_name_that_the_owner_knows(iso, actor):
     rename(actor, iso, "Debian 13")
     assert [span.iso_name for span in spans()] == ["Debian 13"]
+
+
+def test_a_name_that_an_administrator_gives_is_shown_too(iso, client, admin_user):
+    client.force_login(admin_user)
+    address = reverse("admin:isos_iso_change", args=[iso.pk])
+    form = client.get(address).context["adminform"].form
+    data = {name: form[name].value() or "" for name in form.fields} | {"name": "Debian 14"}
+    inline = {f"replicas-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    response = client.post(address, data | inline)
+    assert response.status_code == 302, response.context["errors"]
+    assert [span.iso_name for span in spans()] == ["Debian 14"]
 
 
 def test_beginning_and_ending_twice_is_the_same_as_once(iso, account, zone_a):

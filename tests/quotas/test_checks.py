@@ -3,9 +3,11 @@
 import copy
 
 import pytest
+from moneyed import Money
 from psycopg import IsolationLevel
 
-from quotas.checks import check_defaults, check_isolation
+from quotas.checks import check_currency, check_defaults, check_isolation
+from quotas.prices import set_zone_price
 
 
 def test_these_settings_are_fine():
@@ -51,3 +53,15 @@ def test_they_are_registered():
     from django.core.checks import registry
 
     assert {check_defaults, check_isolation} <= set(registry.registry.get_checks())
+
+
+@pytest.mark.django_db
+def test_prices_that_stayed_behind_in_another_currency_are_named(zone_a, zone_b, settings):
+    for zone in (zone_a, zone_b):
+        set_zone_price(zone, Money("0.05", "USD"))
+    assert check_currency(None, ["default"]) == []
+    settings.CURRENCY = "EUR"
+    set_zone_price(zone_a, Money("0.04", "EUR"))
+    (warning,) = check_currency(None, ["default"])
+    assert (warning.id, warning.msg) == ("quotas.W001", "The price of zone-b is in USD, but CURRENCY is EUR.")
+    assert check_currency(None, None) == [], "only where a database is asked for"
