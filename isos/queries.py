@@ -123,6 +123,11 @@ def get_own_isos(user: User, public_ids: Collection[UUID], right: Right) -> list
     return list(isos.select_related("account", "os_version").prefetch_related(_replicas()))
 
 
+def count_foreign(user: User, public_ids: Collection[UUID]) -> int:
+    """How many of the named ISOs are there and belong to other accounts: no page of ours offers that."""
+    return Iso.objects.filter(public_id__in=public_ids).exclude(account=user.account_id).count()
+
+
 def get_upload(user: User, public_id: UUID) -> Upload:
     """A tus session of `user` himself, in whatever state. Raises Http404, NotAllowed for a role that adds nothing."""
     uploads = Upload.objects.select_related("replica__iso__account", "replica__zone", "user")

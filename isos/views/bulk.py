@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from isos import queries
 from isos.actions.bulk import Outcome, copy_many, delete_many
-from isos.audit import Actor
+from isos.audit import Actor, record_refusal
 from isos.models import Iso
 from isos.states import ReplicaState
 from isos.views.pricing import per_month
@@ -69,6 +69,9 @@ def _chosen(request: HttpRequest, right: Right) -> list[Iso]:
     named = (request.POST if request.method == "POST" else request.GET).getlist("iso")[:MOST]
     public_ids = [public_id for text in named if (public_id := _uuid(text))]
     isos = queries.get_own_isos(user_of(request), public_ids, right)
+    if request.method == "POST" and (foreign := queries.count_foreign(user_of(request), public_ids)):
+        reason = f"{_images(foreign)} of other accounts, chosen with the own ones."
+        record_refusal(Actor.of(request), reason, field="iso")
     if not isos:
         raise Http404("None of the chosen ISO images is there any more.")
     return isos

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from isos.models import Iso, Operation, Replica
+from isos.models import Event, Iso, Operation, Replica
 from quotas.models import QuotaLimit
 from tests.factories import GB, make_iso
 from tests.web.conftest import HTMX, find, read
@@ -117,3 +117,21 @@ def test_a_long_choice_names_the_first_five(by_owner, account, zone_a):
     assert "and 2 more" in read(show(by_owner, "delete", many)).text()
     post(by_owner, "copy", many, "zone-a")
     assert "2 images more were refused" in told(by_owner)
+
+
+@pytest.mark.parametrize("verb", ["copy", "delete"])
+def test_ids_of_other_accounts_are_refused_and_written_down(by_owner, stranger, zone_a, isos, verb):
+    theirs = [make_iso(stranger.account, {zone_a: "ready"}, f"Theirs {n}", is_public=bool(n)) for n in range(2)]
+    show(by_owner, verb, [*theirs, *isos])
+    assert not Event.objects.filter(verb="refused").exists()  # looking tries nothing
+    post(by_owner, verb, [*theirs, isos[0]])
+    assert post(by_owner, verb, theirs).status_code == 404
+    mixed, alone = Event.objects.filter(verb="refused").order_by("id")
+    assert mixed.data["reason"] == alone.data["reason"] == "2 images of other accounts, chosen with the own ones."
+    assert (mixed.actor.username, mixed.account, mixed.address) == ("owner", isos[0].account, "127.0.0.1")
+    assert Replica.objects.filter(iso__in=theirs, state="ready").count() == 2
+
+
+def test_ids_that_are_gone_are_no_attempt(by_owner, isos):
+    by_owner.post("/isos/bulk/copy/", {"iso": [str(uuid.uuid4()), *ids(isos)]})
+    assert not Event.objects.filter(verb="refused").exists()
