@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -31,9 +32,7 @@ def edit(actor: audit.Actor, iso: Iso, **changes: Any) -> list[str]:
     flag that is not the actor's to set (the refusal is recorded) or a version that is not of the
     OS type, Conflict where the ISO is gone. Nothing is changed then.
     """
-    require(actor, Right.CHANGE, iso)
-    require_may_publish(actor, changes.get("is_public", iso.is_public) != iso.is_public, iso=iso)
-    require_may_feature(actor, changes.get("is_featured", iso.is_featured) != iso.is_featured, iso=iso)
+    require_may_edit(actor, iso, changes)
     with transaction.atomic():
         current = Iso.objects.select_for_update(no_key=True, of=("self",)).filter(pk=iso.pk)
         now = current.select_related("os_version").first()
@@ -50,6 +49,13 @@ def edit(actor: audit.Actor, iso: Iso, **changes: Any) -> list[str]:
     for name in changed:
         setattr(iso, name, changes[name])
     return changed
+
+
+def require_may_edit(actor: audit.Actor, iso: Iso, changes: Mapping[str, Any]) -> None:
+    """Raises NotAllowed or InvalidInput as `edit` does. Call it before a transaction of your own: it may write."""
+    require(actor, Right.CHANGE, iso)
+    require_may_publish(actor, changes.get("is_public", iso.is_public) != iso.is_public, iso=iso)
+    require_may_feature(actor, changes.get("is_featured", iso.is_featured) != iso.is_featured, iso=iso)
 
 
 def require_fitting(os_type: str, version: OsVersion | None) -> None:

@@ -9,7 +9,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
-from portal.api.endpoints import account, importing, library, operations, places
+from portal.api.endpoints import account, downloads, importing, library, operations, places
 from portal.api.middleware import SENTENCES
 from portal.api.problems import CONTENT_TYPE, FieldProblem, FieldsRefused, problem, problem_of
 from portal.kernel.errors import PortalError
@@ -37,7 +37,7 @@ class PortalAPI(NinjaAPI):
 
 
 api = PortalAPI(title="ISO portal", version="1", description=DESCRIPTION, docs_url=None, urls_namespace="api")
-for part in (library, importing, operations, places, account):
+for part in (library, downloads, importing, operations, places, account):
     api.add_router("", part.router)
 
 

@@ -84,7 +84,7 @@ def _groups(schema: Description) -> list[Group]:
 def _endpoint(named: Description, path: str, method: str, operation: Description) -> Endpoint:
     statuses = sorted(str(status) for status in operation["responses"])
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    good = operation["responses"][int(statuses[0])]["content"]["application/json"]["schema"]
+    [good] = operation["responses"][int(statuses[0])]["content"].values()
     return Endpoint(
         method=method.upper(),
         path=path,
@@ -97,7 +97,7 @@ def _endpoint(named: Description, path: str, method: str, operation: Description
         ],
         body=_fields(named, _name_of(content["schema"])) if content else [],
         status=statuses[0],
-        answer=_kind(named, good),
+        answer=_kind(named, good["schema"]),
         refusals=", ".join(statuses[1:]),
     )
 
@@ -137,7 +137,9 @@ def _kind(named: Description, shape: Description) -> str:
         return f"list of {_kind(named, shape['items'])}"
     words = {"integer": "whole number", "string": "text", "boolean": "true or false"}
     kind = str(shape.get("type", "anything"))
-    return {"uuid": "id", "date-time": "time"}.get(str(shape.get("format")), words.get(kind, kind))
+    return {"uuid": "id", "date-time": "time", "binary": "the bytes"}.get(
+        str(shape.get("format")), words.get(kind, kind)
+    )
 
 
 def _name_of(shape: Description) -> str:

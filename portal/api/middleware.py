@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from portal.api.problems import CONTENT_TYPE, problem
 
 PREFIX = "/api/"
-KEPT_HEADERS = ("Allow", "Retry-After")
+KEPT_HEADERS = ("Allow", "Retry-After", "Content-Range")
 SENTENCES = {
     400: ("bad_request", "The request can't be read. Check its body and headers."),
     404: ("not_found", "There is nothing at this address, or nothing that you may see."),
+    416: ("range", "The file has no such part. Its size is in Content-Range."),
     405: ("method", "This address does not take that method."),
     500: ("internal", "Something went wrong in the portal. Try again, then tell your administrator."),
 }
@@ -30,7 +31,7 @@ class ApiMiddleware:
             return response
         if response.status_code >= 400 and response.get("Content-Type") != CONTENT_TYPE:
             response = _retold(response)
-        response["Cache-Control"] = "no-store"
+        response.setdefault("Cache-Control", "no-store")
         return response
 
 

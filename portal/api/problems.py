@@ -58,12 +58,13 @@ def require_known(request: HttpRequest, query: type[Schema]) -> None:
         raise FieldsRefused([FieldProblem(field=name, message="There is no such parameter here.") for name in unknown])
 
 
-def require_valid(form: forms.Form) -> None:
-    """Raises FieldsRefused with each of the form's sentences."""
-    if form.is_valid():
+def require_valid(*filled: forms.Form) -> None:
+    """Raises FieldsRefused with each of the forms' sentences."""
+    if not any(form.errors for form in filled):
         return
     problems = [
         _field_problem("" if name == "__all__" else name, error.code or "", str(sentence))
+        for form in filled
         for name, found in form.errors.as_data().items()
         for error in found
         for sentence in error

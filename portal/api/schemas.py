@@ -78,8 +78,13 @@ class IsoEdit(Strict):
     """What is to change; what is left out stays."""
 
     name: str | None = Field(None, min_length=1, max_length=120)
-    os_type: OsTypeName | None = None
+    description: str | None = Field(None, max_length=2000)
+    os_type: OsTypeName | None = Field(None, description="Another type takes the version away.")
     os_version: str | None = Field(None, max_length=80, description="Slug of one of the OS versions; empty for none.")
+    password_enabled: bool | None = None
+    is_public: bool | None = None
+    is_featured: bool | None = None
+    is_extractable: bool | None = None
 
 
 class CopyIn(Strict):
@@ -95,6 +100,12 @@ class ZoneIn(Strict):
     """One zone of an ISO, or none: then it is about all of them that it applies to."""
 
     zone: Slug | None = None
+
+
+class LinkIn(Strict):
+    lasts: int = Field(
+        24, description="How long the link stays open, in hours.", json_schema_extra={"enum": [1, 24, 168, 720]}
+    )
 
 
 # --- what is answered -------------------------------------------------------------------
@@ -200,6 +211,25 @@ class OsVersionOut(Schema):
     slug: str
     name: str
     os_type: OsType
+
+
+class LinkOut(Schema):
+    """A link by which an ISO can be downloaded without signing in."""
+
+    id: UUID
+    ends_in: str = Field(description="The last characters of its address, to tell links apart.")
+    made_by: str
+    is_open: bool
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    uses: int = Field(description="Downloads that were begun.")
+
+
+class LinkMadeOut(LinkOut):
+    """The same with the address, which is told once."""
+
+    address: str
 
 
 class OperationOut(Schema):

@@ -122,6 +122,27 @@ def test_rename_and_operating_system(by_owner, iso, owner):
     assert set(Event.objects.values_list("verb", "actor")) == {("renamed", owner.pk), ("edited", owner.pk)}
 
 
+def test_flags_and_description(by_owner, iso):
+    before = by_owner.get(path(iso)).json()
+    wanted = {"description": "Two\nlines", "is_public": True, "is_extractable": True, "password_enabled": True}
+    changed = by_owner.patch(path(iso), wanted)
+    assert changed.json() == before | wanted
+    assert by_owner.patch(path(iso), {"is_public": False}).json() == before | wanted | {"is_public": False}
+    assert by_owner.patch(path(iso), {}).json() == before | wanted | {"is_public": False}
+    assert Event.objects.filter(verb="edited").count() == 5
+
+
+@pytest.mark.parametrize(("flag", "who"), [("is_featured", "administrators"), ("is_public", "owners")])
+def test_flags_that_are_not_everybodys(program, teammate, iso, flag, who):
+    body = {"name": "Other", "description": "Mine", flag: True}
+    problem = refused(program(teammate).patch(path(iso), body), 422, "invalid", flag)
+    assert f"Only {who}" in problem["detail"]
+    iso.refresh_from_db()
+    assert (iso.name, iso.description, getattr(iso, flag)) == ("Debian", "", False)
+    event = Event.objects.get()  # the refusal alone, which stays
+    assert (event.verb, event.actor_name) == ("refused", "teammate (API token delete 0)")
+
+
 def test_another_type_takes_the_version_away(by_owner, iso):
     by_owner.patch(path(iso), {"os_version": "debian-13"})
     changed = by_owner.patch(path(iso), {"os_type": "bsd"}).json()

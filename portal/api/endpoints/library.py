@@ -6,17 +6,18 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from ninja import Query, Router, Status
 
 from isos import queries
 from isos.actions.copy_to_zones import copy_to_zones
 from isos.actions.delete_from_zones import cancel, delete_from_zones
+from isos.actions.edit import edit, require_may_edit
+from isos.actions.permissions import rights
 from isos.actions.rename import rename
 from isos.actions.retry import retry
-from isos.actions.set_os import set_os
 from isos.audit import Actor
-from isos.forms import ListForm, OsForm, RenameForm
+from isos.forms import EditForm, ListForm, RenameForm
 from isos.models import Iso, Replica
 from isos.states import ReplicaState
 from isos.views.importing import count_check
@@ -61,23 +62,29 @@ def get_iso(request: HttpRequest, iso_id: UUID) -> IsoOut:
 def edit_iso(request: HttpRequest, iso_id: UUID, body: IsoEdit) -> IsoOut:
     """Changes what is named in the body: all of it or nothing."""
     iso = queries.get_own_iso(user_of(request), iso_id)
+    actor = Actor.of(request)
+    name_form = RenameForm({"name": iso.name if body.name is None else body.name})
+    form = EditForm(_edit_data(iso, body), iso=iso, rights=rights(actor.person, iso))
+    require_valid(name_form, form)
+    changes = form.changes()
+    require_may_edit(actor, iso, changes)  # here, since a refusal is written down and has to stay
     with transaction.atomic():
-        if body.os_type is not None or body.os_version is not None:
-            _set_os(request, iso, body)
-        if body.name is not None:
-            form = RenameForm({"name": body.name})
-            require_valid(form)
-            rename(Actor.of(request), iso, form.cleaned_data["name"])
+        edit(actor, iso, **changes)
+        rename(actor, iso, name_form.cleaned_data["name"])
     return _as_it_is(request, iso_id)
 
 
-def _set_os(request: HttpRequest, iso: Iso, body: IsoEdit) -> None:
-    """Another type takes the version away, unless one that fits is named."""
-    kept = iso.os_version.slug if iso.os_version and body.os_type in (None, iso.os_type) else ""
-    version = kept if body.os_version is None else body.os_version
-    form = OsForm({"os_type": body.os_type or iso.os_type, "os_version": version})
-    require_valid(form)
-    set_os(Actor.of(request), iso, form.cleaned_data["os_type"], form.cleaned_data["os_version"])
+def _edit_data(iso: Iso, body: IsoEdit) -> QueryDict:
+    """The form as its page would send it: what stays as it is, and what the body names."""
+    shown = {name: getattr(iso, name) for name in EditForm.base_fields} | {
+        "os_version": iso.os_version.slug if iso.os_version else ""
+    }
+    named = body.model_dump(exclude_none=True, exclude={"name"})
+    if named.get("os_type", iso.os_type) != iso.os_type:
+        named.setdefault("os_version", "")
+    data = QueryDict(mutable=True)
+    data.update(shown | named | {f"initial-{name}": value for name, value in shown.items()})
+    return data
 
 
 @router.post(
