@@ -21,8 +21,8 @@ else:
 
 @admin.register(Event)
 class EventAdmin(ReadOnly, EventModelAdmin):
-    list_display = ("created_at", "account", "who", "what", "iso_shown", "zone_name", "address")
-    list_display_links = ("created_at",)
+    list_display = ("at", "account", "who", "what", "iso_shown", "address")
+    list_display_links = ("at",)
     list_filter = ("verb", "by_staff", ("account", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("account", "iso")
     list_per_page = 50
@@ -37,6 +37,10 @@ class EventAdmin(ReadOnly, EventModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         return super().get_queryset(request).defer("iso__inspection")
+
+    @admin.display(description="time (UTC)", ordering="created_at")
+    def at(self, event: Event) -> str:
+        return f"{event.created_at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="who", ordering="actor_name")
     def who(self, event: Event) -> str:

@@ -33,7 +33,7 @@ NAMED = 5  # refusals that are told one by one
 class OperationAdmin(ReadOnly, OperationModelAdmin):
     """The list tells why something waits or failed without opening the row."""
 
-    list_display = ("created_at", "kind", "iso", "account", "zone", "state", "phase", "done", "attempt", "trouble")
+    list_display = ("made", "kind", "iso", "account", "zone", "what_now", "done", "trouble")
     list_filter = (
         "state",
         "kind",
@@ -47,6 +47,18 @@ class OperationAdmin(ReadOnly, OperationModelAdmin):
     search_fields = ("iso_name", "public_id", "account__name", "error_message")
     date_hierarchy = "created_at"
     actions = ("retry_failed", "cancel_unfinished", "run_now")
+
+    @admin.display(description="made (UTC)", ordering="created_at")
+    def made(self, operation: Operation) -> str:
+        return f"{operation.created_at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="state", ordering="state")
+    def what_now(self, operation: Operation) -> str:
+        """`Running, Copying`, `Queued, try 3`."""
+        words = operation.get_state_display()
+        if operation.state == OperationState.RUNNING:
+            words = f"{words}, {operation.get_phase_display().lower()}"
+        return f"{words}, try {operation.attempt}" if operation.attempt > 1 else words
 
     @admin.display(description="ISO", ordering="iso_name")
     def iso(self, operation: Operation) -> str:

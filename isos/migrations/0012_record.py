@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='event',
             name='by_staff',
-            field=models.BooleanField(db_default=False, default=False, help_text='By an administrator or operator, whose address is no affair of users.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='By an administrator or operator, whose address is no affair of users.', verbose_name='administrator'),
         ),
         migrations.AlterField(
             model_name='event',

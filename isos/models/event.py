@@ -56,6 +56,7 @@ class Event(models.Model):
     actor = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
     actor_name = models.CharField(max_length=150, blank=True, help_text="Empty for the portal itself.")
     by_staff = models.BooleanField(
+        "administrator",
         default=False,
         db_default=False,
         help_text="By an administrator or operator, whose address is no affair of users.",
