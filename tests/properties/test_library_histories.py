@@ -38,7 +38,7 @@ from isos.operations.sweep import sweep
 from isos.states import ACTIVE_OPERATION, ReplicaState, UploadState
 from portal.accounts.models import Account, User
 from portal.kernel.errors import PortalError
-from quotas.models import QuotaLimit, Reservation
+from quotas.models import QuotaLimit, Reservation, UsageSpan
 from tests import media
 from tests.conftest import make_file_zone
 from tests.isos.conftest import send
@@ -225,6 +225,14 @@ class Library(RuleBasedStateMachine):
             limit = account.quota_limit
             assert sum(one.bytes for one in mine) <= limit.max_bytes
             assert len({one.iso_ref for one in mine}) <= limit.max_isos
+
+    @invariant()
+    def usage_is_what_is_stored(self):
+        """What is Ready counts, and what was and is being deleted, until its bytes are gone; nothing else does."""
+        state = dict(Replica.objects.values_list("public_id", "state"))
+        counted = set(UsageSpan.objects.filter(ended_at=None).values_list("replica_ref", flat=True))
+        assert {ref for ref in state if state[ref] == ReplicaState.READY} <= counted, "free storage"
+        assert {state.get(ref, "gone") for ref in counted} <= {ReplicaState.READY, ReplicaState.DELETING}
 
     @invariant()
     def failures_have_a_sentence(self):
