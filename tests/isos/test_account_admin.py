@@ -1,5 +1,6 @@
 """The support view of an account, and the trail of what administrators set."""
 
+import json
 import re
 
 import pytest
@@ -153,11 +154,13 @@ def test_a_zone_that_is_changed_stands_there_without_its_secrets(admin_client, z
     form = admin_client.get(page).context["adminform"].form
     fields = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     data = {name: value for name, value in fields.items() if value is not None and value is not False}
-    data |= {"options": f'{{"location": "{zone_a.options["location"]}"}}', "state": "maintenance"}
+    options = zone_a.options | {"file_permissions_mode": 384}
+    data |= {"options": json.dumps(options), "state": "maintenance"}
     answer = admin_client.post(page, data | {"state_reason": "New disks."})
     assert answer.status_code == 302, answer.context["errors"]
     assert ("Zone zone-a", "state", "active", "maintenance") in told()
     assert ("Zone zone-a", "state_reason", "nothing", "New disks.") in told()
+    assert ("Zone zone-a", "options", "…", "…") in told()
     event = Event.objects.latest("id")
     assert (event.account, event.zone_name) == (None, Zone.objects.get().name)
     assert admin_client.get("/admin/isos/event/").status_code == 200
