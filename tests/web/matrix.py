@@ -128,6 +128,9 @@ API = {
     "api:iso_copies": post(WORK, **ZONE),
     "api:iso_deletions": post(WORK, zones=["zone-a"], confirmation="confirm"),
     "api:iso_cancel": post(WORK),
+    "api:iso_download": get(LOOK),
+    "api:iso_links": form(WORK, lasts=1),
+    "api:iso_link_revoke": post(WORK),
     "api:iso_retry": post(WORK),
     "api:imports": post(CREATE, url="ftp://example.org/a.iso", name="x", zones=["zone-a"]),
     "api:address_checks": post(CREATE, url="ftp://example.org/a.iso"),
@@ -138,4 +141,10 @@ API = {
 MATRIX = PAGES | API
 
 # What a stranger gets of an ISO that is public, beyond what he gets of one that is not.
-OF_PUBLIC = {("isos:detail", "GET"), ("isos:download", "GET"), ("isos:download", "HEAD"), ("api:iso", "GET")}
+OF_PUBLIC = {
+    ("isos:detail", "GET"),
+    ("isos:download", "GET"),
+    ("isos:download", "HEAD"),
+    ("api:iso", "GET"),
+    ("api:iso_download", "GET"),
+}
