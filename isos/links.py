@@ -48,5 +48,5 @@ def uses(iso: Iso) -> Iterator[str]:
     still_open = iso.download_links.filter(revoked_at=None, expires_at__gt=timezone.now())
     count, last = still_open.count(), still_open.aggregate(last=Max("expires_at"))["last"]
     if count and iso.is_extractable:
-        links = "1 download link is" if count == 1 else f"{count} download links are"
-        yield f"{links} open until {moment(last)}. Revoke them on the page Download links."
+        links, them = ("1 download link is", "it") if count == 1 else (f"{count} download links are", "them")
+        yield f"{links} open until {moment(last)}. Revoke {them} on the page Download links."
