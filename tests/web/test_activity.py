@@ -58,7 +58,7 @@ def at(event_verb, when, iso):
 def test_who_what_where_from_and_when(lived, by_owner):
     page = read(by_owner.get(PAGE))
     assert words(by_owner.get(PAGE)) == [
-        "Is featured changed from No to Yes",
+        "Featured changed from No to Yes",
         "Renamed from “Old” to “Debian”",
         "Verified and ready in zone-a",
         "Upload started in zone-a",
