@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,10 +12,11 @@ import psutil
 
 from tests.chaos.mixed import machines
 from tests.chaos.mixed.machines import Machine
+from tests.chaos.mixed.referee import ports_at_work
+from tests.chaos.mixed.rows import Away
 from tests.chaos.mixed.topology import LEASE_SECONDS, UPLOAD_LOCK_SECONDS, World
 
 LOOK_SECONDS = 1.5  # how long a busy process is looked for
-_MOVING = re.compile(r"/(\.staging|isos)/")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def kill_machine(world: World, dice: random.Random) -> Mending:
 
 def pause_busy_worker(world: World, dice: random.Random) -> Mending | None:
     """Past its lease: somebody else takes its work over, then it wakes up in the middle of a step."""
-    return _pause([_busy(world, dice)], LEASE_SECONDS + dice.uniform(1, 5))
+    return _pause([_busy(world, dice)], LEASE_SECONDS + dice.uniform(3, 7))
 
 
 def pause_web(world: World, dice: random.Random) -> Mending | None:
@@ -114,20 +114,19 @@ def _busy(world: World, dice: random.Random) -> psutil.Process | None:
     while True:
         pool = [process for machine in world.machines for process in machine.pool(machines.WORKER)]
         dice.shuffle(pool)
-        found = next((process for process in pool if _moves_bytes(process, world)), None)
-        if found or time.monotonic() > deadline:
-            return found or next(iter(pool), None)
+        with suppress(Away):
+            ports = ports_at_work(world.rows)
+            if found := next((process for process in pool if _local_ports(process) & ports), None):
+                return found
+        if time.monotonic() > deadline:
+            return next(iter(pool), None)
         time.sleep(0.02)
 
 
-def _moves_bytes(process: psutil.Process, world: World) -> bool:
-    """Whether it has a file of a zone open, or speaks with the S3 server or the mirror."""
+def _local_ports(process: psutil.Process) -> set[int]:
     with suppress(psutil.Error):
-        if any(_MOVING.search(file.path) for file in process.open_files()):
-            return True
-        ports = {int(world.line.url.rpartition(":")[2]), world.mirror.port}
-        return any(line.raddr and line.raddr.port in ports for line in process.net_connections("tcp"))
-    return False
+        return {line.laddr.port for line in process.net_connections("tcp")}
+    return set()
 
 
 # --- servers ----------------------------------------------------------------------------------
@@ -200,6 +199,7 @@ ALL = [
     Disturbance("kill web", "", kill_web),
     Disturbance("kill beat", "", kill_beat),
     Disturbance("kill a machine", "second", kill_machine),
+    Disturbance("pause a busy worker process", "", pause_busy_worker),
     Disturbance("pause a busy worker process", "", pause_busy_worker),
     Disturbance("pause a busy worker process", "", pause_busy_worker),
     Disturbance("pause web", "web", pause_web),

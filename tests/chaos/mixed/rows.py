@@ -56,7 +56,7 @@ class Rows:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, row_factory=namedtuple_row, connect_timeout=5
             )
-        return self._connection.execute(sql, parameters)
+        return self._connection.execute(sql, parameters or None)
 
     def replicas(self, prefix: str = "") -> list[Any]:
         """One row for each replica of the ISOs whose names begin with `prefix`."""

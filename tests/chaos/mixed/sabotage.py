@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.mixed.ledger import Asked, Ledger
+from tests.chaos.mixed.rows import Rows
 from tests.chaos.mixed.topology import World
 from tests.chaos.mixed.verdict import CHECKS, Evidence, key_of
 
@@ -56,6 +57,22 @@ def _leave_an_object(world: World, ledger: Ledger, row: Any) -> None:
     path.write_bytes(b"left")
 
 
+def _move_what_ended(world: World, ledger: Ledger, row: Any) -> None:
+    world.rows.execute("UPDATE isos_operation SET state = 'failed' WHERE state = 'succeeded'")
+
+
+def _take_what_is_held(world: World, ledger: Ledger, row: Any) -> None:
+    """Two connections and one operation: the first claims it, the second takes it, the first writes on."""
+    one = "id = (SELECT max(id) FROM isos_operation)"
+    held = "lease_expires = clock_timestamp() + interval '1 hour', lease_token = gen_random_uuid()"
+    world.rows.execute(f"UPDATE isos_operation SET finished_at = NULL WHERE {one}")
+    second = Rows(world.postgres.url)
+    world.rows.execute(f"UPDATE isos_operation SET state = 'running', {held} WHERE {one}")
+    second.execute(f"UPDATE isos_operation SET {held} WHERE {one}")
+    world.rows.execute(f"UPDATE isos_operation SET lease_expires = now() WHERE {one}")
+    second.close()
+
+
 def _root(world: World, row: Any) -> Any:
     return next(zone.root for zone in world.zones if zone.slug == row.zone)
 
@@ -69,6 +86,9 @@ HARMS: list[tuple[str, Harm, str]] = [
     ("Nothing is staged", _leave_a_staged_file, ".staging/"),
     ("Nothing is staged", _leave_a_part_on_s3, "unfinished upload to"),
     ("Nothing is orphaned", _leave_an_object, "nobody's isos/"),
+    ("Nobody writes what he lost", _move_what_ended, "went from succeeded to failed"),
+    ("Nobody writes what he lost", _take_what_is_held, "from one who held it still"),
+    ("Nobody writes what he lost", _take_what_is_held, "by one who had lost it"),
     ("No row is active", _open_an_upload, "rows of isos_replica are active"),
     ("Failed says why", _fail_silently, "without a sentence"),
 ]

@@ -18,6 +18,7 @@ from tests.chaos.mixed import machines
 from tests.chaos.mixed.images import Image, make_images
 from tests.chaos.mixed.machines import Machine, Second
 from tests.chaos.mixed.mirror import Mirror
+from tests.chaos.mixed.referee import watch
 from tests.chaos.mixed.rows import Rows
 from tests.chaos.mixed.servers import Postgres, Redis, S3Gateway
 from tests.contracts.kits import Spec
@@ -89,12 +90,13 @@ class World:
         self.zones = self._zones()
         environment = self._environment()
         self._set_up(environment)
+        self.rows = _closing(stack, Rows(self.postgres.url))
+        watch(self.rows)
         self.first = _closing(stack, Machine(folder / "first", environment))
         self.first.start()
         wait_until(lambda: answers(self.first), "the first machine answers", START_SECONDS)
         self.second = _closing(stack, Second(folder / "second", environment, self.first))
         self.second.start()
-        self.rows = _closing(stack, Rows(self.postgres.url))
         self.wait_until_up()
 
     @property

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.chaos.mixed.ledger import Asked, Ledger
+from tests.chaos.mixed.referee import fouls
 from tests.chaos.mixed.stored import Stores
 from tests.chaos.mixed.topology import QUICK, World
 
@@ -50,6 +51,10 @@ def nothing_is_active(evidence: Evidence) -> list[str]:
     counts = {name: evidence.world.rows.query(f"SELECT count(*) FROM {name} WHERE {where}")[0][0]
               for name, where in ACTIVE.items()}  # fmt: skip
     return [f"{count} rows of {name} are active still" for name, count in counts.items() if count]
+
+
+def nobody_wrote_what_he_lost(evidence: Evidence) -> list[str]:
+    return fouls(evidence.world.rows)
 
 
 def wishes_are_kept(evidence: Evidence) -> list[str]:
@@ -162,6 +167,7 @@ def reconcile_finds_nothing(evidence: Evidence) -> list[str]:
 
 CHECKS: dict[str, Callable[[Evidence], list[str]]] = {
     "No row is active": nothing_is_active,
+    "Nobody writes what he lost": nobody_wrote_what_he_lost,
     "Every ISO is where it was asked for": wishes_are_kept,
     "Ready has the right bytes": ready_is_whole,
     "Failed says why": failed_says_why,
