@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import socket
 import urllib.request
+from contextlib import closing
 
 import pytest
 from django.test import Client
@@ -203,6 +205,17 @@ def test_a_store_that_fails_gives_its_place_back(by_owner, iso, zone_a, monkeypa
     assert [by_owner.get(path(iso)).status_code for _ in range(3)] == [404] * 3
     away.rename(stored)
     assert body(by_owner.get(path(iso)))
+
+
+def test_a_client_that_takes_nothing_is_cut_off(by_owner, iso, monkeypatch):
+    monkeypatch.setattr(serving, "PIECE_SECONDS", 0.1)
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        theirs.settimeout(30)
+        response = by_owner.get(path(iso), **{"gunicorn.socket": ours})
+        assert next(iter(response.streaming_content))
+        assert theirs.recv(1) == b"", "the line is shut down"
+        leave(response)
 
 
 # --- who gets it -----------------------------------------------------------------------------------
