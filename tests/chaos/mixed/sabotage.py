@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
+
+import psycopg
 
 from tests.chaos.mixed.ledger import Asked, Ledger
 from tests.chaos.mixed.rows import Rows
 from tests.chaos.mixed.topology import World
 from tests.chaos.mixed.verdict import CHECKS, Evidence, key_of
 
+CIRCLE_SECONDS = 10
 Harm = Callable[[World, Ledger, Any], None]
 
 
@@ -73,6 +79,20 @@ def _take_what_is_held(world: World, ledger: Ledger, row: Any) -> None:
     second.close()
 
 
+def _wait_in_a_circle(world: World, ledger: Ledger, row: Any) -> None:
+    """Two connections, two locks, in opposite order."""
+
+    def lock(first: int, second: int) -> None:
+        with suppress(psycopg.errors.DeadlockDetected), psycopg.connect(world.postgres.url) as line:
+            line.execute("SELECT pg_advisory_xact_lock(%s)", [first])
+            both.wait(CIRCLE_SECONDS)
+            line.execute("SELECT pg_advisory_xact_lock(%s)", [second])
+
+    both = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lock, (1, 2), (2, 1)))
+
+
 def _root(world: World, row: Any) -> Any:
     return next(zone.root for zone in world.zones if zone.slug == row.zone)
 
@@ -89,6 +109,7 @@ HARMS: list[tuple[str, Harm, str]] = [
     ("Nobody writes what he lost", _move_what_ended, "went from succeeded to failed"),
     ("Nobody writes what he lost", _take_what_is_held, "from one who held it still"),
     ("Nobody writes what he lost", _take_what_is_held, "by one who had lost it"),
+    ("Nobody waits in a circle", _wait_in_a_circle, "deadlock detected"),
     ("No row is active", _open_an_upload, "rows of isos_replica are active"),
     ("Failed says why", _fail_silently, "without a sentence"),
 ]

@@ -83,7 +83,8 @@ class Postgres:
         folder.mkdir()
         if self._as:
             os.chown(folder, self._as["user"], self._as["group"])
-        self._server = Process(folder.parent / "postgres.log")
+        self.log = folder.parent / "postgres.log"
+        self._server = Process(self.log)
         command = [self._programs / "initdb", "-D", self._data, "-U", "portal", "-A", "trust", "-N", "-E", "UTF8"]
         subprocess.run([*command, "--locale=C"], check=True, capture_output=True, cwd="/", **self._as)
         self.start()

@@ -57,6 +57,12 @@ def nobody_wrote_what_he_lost(evidence: Evidence) -> list[str]:
     return fouls(evidence.world.rows)
 
 
+def nobody_waits_in_a_circle(evidence: Evidence) -> list[str]:
+    """PostgreSQL breaks a circle of locks and what it broke is tried again, so that only its log tells."""
+    with evidence.world.postgres.log.open(errors="replace") as lines:
+        return [line.strip() for line in lines if "deadlock detected" in line]
+
+
 def wishes_are_kept(evidence: Evidence) -> list[str]:
     """In every zone an ISO was asked for it is; in no other zone there is anything of it."""
     there = {(row.name, row.zone) for row in evidence.rows}
@@ -168,6 +174,7 @@ def reconcile_finds_nothing(evidence: Evidence) -> list[str]:
 CHECKS: dict[str, Callable[[Evidence], list[str]]] = {
     "No row is active": nothing_is_active,
     "Nobody writes what he lost": nobody_wrote_what_he_lost,
+    "Nobody waits in a circle": nobody_waits_in_a_circle,
     "Every ISO is where it was asked for": wishes_are_kept,
     "Ready has the right bytes": ready_is_whole,
     "Failed says why": failed_says_why,
