@@ -86,9 +86,8 @@ def list_isos(user: User, filters: Filters, page: int) -> Page[Iso]:
     if filters.scope == "public":  # featured ones lead it
         order = ["-is_featured", *order]
     isos = _narrow(in_scope(user, filters.scope), user, filters).order_by(*order)
-    return Paginator(isos.select_related("account", "os_version").prefetch_related(_replicas()), PAGE_SIZE).get_page(
-        page
-    )
+    isos = isos.select_related("account", "os_version").prefetch_related(_replicas(user))
+    return Paginator(isos, PAGE_SIZE).get_page(page)
 
 
 def get_iso(user: User, public_id: UUID) -> Iso:
@@ -96,7 +95,7 @@ def get_iso(user: User, public_id: UUID) -> Iso:
     isos = (Iso.objects.all() if user.is_staff else visible_isos(user)).select_related(
         "account", "os_version", "created_by"
     )
-    return get_object_or_404(isos.prefetch_related(_replicas()), public_id=public_id)
+    return get_object_or_404(isos.prefetch_related(_replicas(user)), public_id=public_id)
 
 
 def get_own_iso(user: User, public_id: UUID, right: Right = Right.CHANGE) -> Iso:
@@ -120,7 +119,7 @@ def get_own_isos(user: User, public_ids: Collection[UUID], right: Right) -> list
     if right not in user.rights_in(user.account_id):
         raise refusal(user, right)
     isos = Iso.objects.filter(account=user.account_id, public_id__in=public_ids)
-    return list(isos.select_related("account", "os_version").prefetch_related(_replicas()))
+    return list(isos.select_related("account", "os_version").prefetch_related(_replicas(user)))
 
 
 def count_foreign(user: User, public_ids: Collection[UUID]) -> int:
@@ -169,10 +168,15 @@ def default_zone_slug() -> str | None:
     return Zone.objects.filter(state=Zone.State.ACTIVE).values_list("slug", flat=True).first()
 
 
-def _replicas() -> Prefetch[Any]:
-    """Replicas in zone order, each with its zone, upload and active operation."""
+def _replicas(user: User) -> Prefetch[Any]:
+    """Replicas in zone order, each with its zone, upload and active operation; of others' ISOs those that are Ready.
+
+    State, status and whether anything moves are read from these rows, so what is hidden is not counted either.
+    """
     active = Prefetch("operations", Operation.objects.filter(state__in=ACTIVE_OPERATION), to_attr="active_operations")
     replicas = Replica.objects.select_related("zone", "upload", "url_import").order_by("zone__position", "zone__name")
+    if not user.is_staff:
+        replicas = replicas.filter(Q(iso__account=user.account_id) | Q(state=ReplicaState.READY))
     replicas = replicas.defer("url_import__url", "url_import__checksum_url")  # credentials; no page needs them
     return Prefetch("replicas", replicas.prefetch_related(active))
 

@@ -41,6 +41,14 @@ def test_the_three_lists(by_owner, library, scope, expected):
     assert current == [{"": "My ISOs", "public": "Public", "featured": "Featured"}[scope]]
 
 
+def test_others_do_not_learn_how_many_zones_do_not_have_it_yet(by_owner, stranger, as_user, zone_a, zone_b):
+    zones = {zone_a: "ready", zone_b: "receiving"}
+    iso = make_iso(stranger.account, zones, "Shared", user=stranger, is_public=True)
+    for address in (iso.get_absolute_url(), "/isos/?scope=public"):
+        assert " of 2 zones" not in read(by_owner.get(address)).text()
+    assert "Available in 1 of 2 zones" in read(as_user(stranger).get(iso.get_absolute_url())).text()
+
+
 def test_featured_ones_lead_every_order(by_owner, library):
     assert rows(read(by_owner.get("/isos/?scope=public&sort=name"))) == ["Recommended", "Shared"]
     assert rows(read(by_owner.get("/isos/?scope=public&sort=oldest"))) == ["Recommended", "Shared"]
