@@ -16,6 +16,8 @@ from isos.models import DownloadLink, Event, Iso
 from portal.kernel.text import moment
 
 SAME_USE = timedelta(minutes=10)  # a client that begins again and again is one line of the activity
+# Who asks for a later part goes on with what began so long ago at most: else all but one byte would count as nothing.
+GOES_ON = timedelta(days=1)
 
 
 def open_link(token: str) -> DownloadLink:
@@ -33,10 +35,12 @@ def open_link(token: str) -> DownloadLink:
     return link
 
 
-def count_use(link: DownloadLink, address: str | None) -> None:
-    """A download by this link begins."""
+def count_use(link: DownloadLink, address: str | None, begins: bool) -> None:
+    """A download by this link begins or goes on; what goes on with nothing begins too."""
     now = timezone.now()
     before = link.last_used_at
+    if not begins and before is not None and now - before < GOES_ON:
+        return
     DownloadLink.objects.filter(pk=link.pk).update(uses=F("uses") + 1, last_used_at=now)
     if before is None or now - before > SAME_USE:
         actor = audit.Actor(address=address, by_link=True)

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from isos import links, queries
@@ -22,7 +23,6 @@ from isos.forms import LinkForm
 from isos.models import Event, Iso
 from isos.views.requests import user_of
 from isos.views.serving import serve
-from portal.accounts.models import User
 from portal.accounts.roles import Right
 from portal.kernel.errors import PortalError
 
@@ -37,15 +37,20 @@ def download_iso(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     iso = queries.get_iso(user, public_id)
     require_download(user, iso)
     replicas = sources(iso, request.GET.get("zone", ""))
-    return serve(request, iso, replicas, who=user.account_id, on_begin=lambda: _record(request, user, iso))
+    return serve(request, iso, replicas, who=user.account_id, on_send=lambda begins: _record(request, iso, begins))
 
 
-def _record(request: HttpRequest, user: User, iso: Iso) -> None:
-    """In the activity of the ISO's account, which learns of others which account they are, not who and from where."""
-    if may(user, Right.FOLLOW, iso):
-        record(Event.Verb.DOWNLOADED, iso, Actor.of(request))
-    else:
-        record(Event.Verb.DOWNLOADED, iso, Actor(on_behalf_of=user.account.name))
+def _record(request: HttpRequest, iso: Iso, begins: bool) -> None:
+    """In the activity of the ISO's account, which learns of others which account they are, not who and from where.
+
+    Once, however often somebody begins again: strangers must not be able to fill what others read.
+    """
+    user = user_of(request)
+    actor = Actor.of(request) if may(user, Right.FOLLOW, iso) else Actor(on_behalf_of=user.account.name)
+    since = timezone.now() - (links.SAME_USE if begins else links.GOES_ON)
+    told = Event.objects.filter(iso=iso, verb=Event.Verb.DOWNLOADED, actor=actor.user, actor_name=actor.name)
+    if not told.filter(created_at__gt=since).exists():
+        record(Event.Verb.DOWNLOADED, iso, actor)
 
 
 @require_safe
@@ -58,7 +63,7 @@ def download_by_link(request: HttpRequest, token: str) -> HttpResponseBase:
         link.iso,
         sources(link.iso),
         who=("link", link.pk),
-        on_begin=lambda: links.count_use(link, address),
+        on_send=lambda begins: links.count_use(link, address, begins),
     )
 
 

@@ -33,12 +33,12 @@ _places = Places(total=settings.DOWNLOAD_STREAMS, each=max(1, settings.DOWNLOAD_
 
 
 def serve(
-    request: HttpRequest, iso: Iso, replicas: list[Replica], *, who: Hashable, on_begin: Callable[[], None]
+    request: HttpRequest, iso: Iso, replicas: list[Replica], *, who: Hashable, on_send: Callable[[bool], None]
 ) -> HttpResponseBase:
     """The answer to GET or HEAD for a Ready ISO from the best of `replicas`.
 
-    `who` shares the places of streams with nobody else; `on_begin` is called where a download
-    begins, not where one is resumed or only looked at. Raises DownloadsBusy, StoreErrors.
+    `who` shares the places of streams with nobody else; `on_send` is called where bytes or their address are
+    handed out, with whether they begin at the first one. Raises DownloadsBusy, StoreErrors.
     """
     headers = _headers(iso)
     modified = int(iso.ready_at.timestamp()) if iso.ready_at else None
@@ -54,8 +54,7 @@ def serve(
     begins = span is None or span.first == 0
     answer = _redirect(iso, replicas[0], headers) or _by_proxy(replicas[0], headers)
     answer = answer or _stream(request, replicas, span, iso.size or 0, headers, who)
-    if begins:
-        on_begin()
+    on_send(begins)
     return answer
 
 

@@ -243,6 +243,20 @@ def test_strangers_download_what_is_public_and_are_named_by_their_account(as_use
     assert [node.text() for node in live.all("a") if node.text()] == ["Download"]
 
 
+def test_strangers_cannot_fill_the_activity_of_others(as_user, stranger, iso):
+    Iso.objects.update(is_public=True)
+    client = as_user(stranger)
+    for _ in range(3):
+        body(client.get(path(iso), headers={"Range": "bytes=0-0"}))
+    assert Event.objects.filter(verb="downloaded").count() == 1
+
+
+def test_all_but_the_first_byte_is_a_download_too(by_owner, as_user, teammate, iso, image):
+    for client in (by_owner, by_owner, as_user(teammate)):
+        assert body(client.get(path(iso), headers={"Range": "bytes=1-"})) == image[1:]
+    assert Event.objects.filter(verb="downloaded").count() == 2, "one of each user"
+
+
 def test_readers_download(as_user, account, iso, image):
     reader = User.objects.create_user("reader", account=account, role=Role.READ_ONLY)
     assert body(as_user(reader).get(path(iso))) == image

@@ -74,6 +74,15 @@ def test_beginning_again_and_again_is_one_line(by_owner, iso):
     assert Event.objects.filter(verb="downloaded").count() == 1
 
 
+def test_all_but_the_first_byte_is_a_use_too(by_owner, iso, image):
+    address = make(by_owner, iso)
+    for _ in range(2):
+        part = Client().get(address, headers={"Range": "bytes=1-"})
+        assert b"".join(part.streaming_content) == image[1:]
+    assert DownloadLink.objects.get().uses == 1
+    assert Event.objects.filter(verb="downloaded").count() == 1
+
+
 def test_revoked(by_owner, iso):
     address = make(by_owner, iso)
     link = DownloadLink.objects.get()
