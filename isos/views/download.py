@@ -62,7 +62,7 @@ def download_by_link(request: HttpRequest, token: str) -> HttpResponseBase:
         request,
         link.iso,
         sources(link.iso),
-        who=("link", link.pk),
+        who=link.iso.account_id,  # more links are no more places
         on_send=lambda begins: links.count_use(link, address, begins),
     )
 

@@ -37,8 +37,8 @@ def serve(
 ) -> HttpResponseBase:
     """The answer to GET or HEAD for a Ready ISO from the best of `replicas`.
 
-    `who` shares the places of streams with nobody else; `on_send` is called where bytes or their address are
-    handed out, with whether they begin at the first one. Raises DownloadsBusy, StoreErrors.
+    `who`, an account, shares its places of streams with nobody else; `on_send` is called where bytes or their
+    address are handed out, with whether they begin at the first one. Raises DownloadsBusy, StoreErrors.
     """
     headers = _headers(iso)
     modified = int(iso.ready_at.timestamp()) if iso.ready_at else None

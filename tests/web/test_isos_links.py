@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from isos import dependants
 from isos.actions.share import MOST_OPEN, hash_of
+from isos.fetching.places import Places
 from isos.models import DownloadLink, Event, Iso
+from isos.views import serving
 from portal.accounts.models import User
 from portal.accounts.roles import Role
 from tests import media
@@ -81,6 +83,17 @@ def test_all_but_the_first_byte_is_a_use_too(by_owner, iso, image):
         assert b"".join(part.streaming_content) == image[1:]
     assert DownloadLink.objects.get().uses == 1
     assert Event.objects.filter(verb="downloaded").count() == 1
+
+
+def test_links_are_no_places_of_their_own(by_owner, iso, monkeypatch):
+    monkeypatch.setattr(serving, "_places", Places(total=9, each=1))
+    addresses = [make(by_owner, iso) for _ in range(2)]
+    first = Client().get(addresses[0])
+    assert first.status_code == 200
+    assert Client().get(addresses[1]).status_code == 503
+    assert by_owner.get(f"{iso.get_absolute_url()}download/").status_code == 503
+    list(first.streaming_content)
+    assert list(Client().get(addresses[1]).streaming_content)
 
 
 def test_revoked(by_owner, iso):
