@@ -550,6 +550,11 @@ def test_a_download_address_ends(store):
     refusal.value.close()
 
 
+@pytest.mark.parametrize("options", [{"querystring_auth": False}, {"custom_domain": "cdn.example.org"}])
+def test_an_address_that_would_never_end_is_not_given(spec, options):
+    assert changed(spec, **options).download_url(KEY, "x.iso", 60) is None
+
+
 # --- copying ---------------------------------------------------------------------------
 
 

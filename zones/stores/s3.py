@@ -154,12 +154,18 @@ class S3Store:
             return len(head)  # not ours: shown all the same, and never taken for an upload
 
     def download_url(self, key: str, filename: str, expires: int) -> str | None:
-        """A presigned address; through the storage's own domain where it has one."""
+        """A presigned address; through the storage's own domain where that is one that signs.
+
+        None where nothing is signed: such an address would never end.
+        """
+        name, own_domain = self.name(check_key(key)), self.storage.custom_domain
+        if not self.storage.querystring_auth or (own_domain and not self.storage.cloudfront_signer):
+            return None
         parameters = {"ResponseContentDisposition": content_disposition_header(True, filename) or "attachment"}
         with s3_errors():
-            if self.storage.custom_domain or not self.storage.querystring_auth:
+            if own_domain:
                 return str(self.storage.url(check_key(key), parameters, expires))
-            parameters |= {"Bucket": self.bucket, "Key": self.name(check_key(key))}
+            parameters |= {"Bucket": self.bucket, "Key": name}
             return str(self.client.generate_presigned_url("get_object", parameters, expires))
 
     def copy_from(self, source: Store, key: str, staged: StagedObject, progress: Progress) -> bool:
