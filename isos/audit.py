@@ -16,6 +16,7 @@ from portal.kernel.errors import NotAllowed
 from zones.models import Zone
 
 NAME_LENGTH = 70  # with a token's name it has to fit into Event.actor_name
+LONGEST_NAME = 150  # Event.actor_name; first and last name may have as many each
 OPERATOR = "Operator (command line)"
 BY_LINK = "Somebody with the link"
 
@@ -47,7 +48,7 @@ class Actor:
         """As events show it; empty for the portal itself."""
         if self.user is not None:
             name = self.user.display_name()
-            return f"{name[:NAME_LENGTH]} (API token {self.token})" if self.token else name
+            return f"{name[:NAME_LENGTH]} (API token {self.token})" if self.token else name[:LONGEST_NAME]
         if self.by_link:
             return BY_LINK
         if self.on_behalf_of:

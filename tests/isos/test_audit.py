@@ -74,3 +74,11 @@ def test_who_what_when_and_from_where(account, owner, admin_user, zone_a):
     assert (own.actor, own.by_staff, own.address, own.iso_ref) == (owner, False, "192.0.2.7", iso.public_id)
     assert (own.data, own.account) == ({"before": "a", "after": "b"}, account)
     assert (setting.actor, setting.by_staff, setting.account, setting.iso_ref) == (admin_user, True, None, None)
+
+
+def test_long_names_fit_into_the_trail(owner):
+    owner.first_name, owner.last_name = "F" * 150, "L" * 150
+    owner.save()
+    longest = Event._meta.get_field("actor_name").max_length
+    for token in ("", "T" * 60):
+        assert len(Actor(owner, token=token).name) <= longest
