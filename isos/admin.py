@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from isos import audit, event_admin, operation_admin, price_admin  # noqa: F401 - they register themselves
 from isos.account_admin import AccountSupportAdmin, AuditedUserAdmin
+from isos.audited_admin import Audited, words_of_change
 from isos.models import Event, Iso, OsVersion, Replica, Upload, UrlImport
 from isos.read_only_admin import ReadOnly
 from isos.zone_admin import ZoneWithHealthAdmin
@@ -19,6 +20,8 @@ from portal.accounts.models import Account, User
 from portal.assets import OS_ICONS
 from portal.kernel.text import human_bytes
 from quotas import usage_spans
+from quotas.admin import QuotaLimitAdmin
+from quotas.models import QuotaLimit
 from zones.models import Zone
 
 if TYPE_CHECKING:
@@ -80,10 +83,10 @@ class IsoAdmin(IsoModelAdmin):
         if "name" in form.changed_data:
             usage_spans.renamed(obj.public_id, obj.name)
         for name in form.changed_data:
-            before, after = form[name].initial, form.cleaned_data[name]
-            audit.record(
-                Event.Verb.EDITED, obj, audit.Actor.of(request), field=name, before=str(before), after=str(after)
-            )
+            before, after = str(form[name].initial), str(form.cleaned_data[name])
+            if name == "os_version":  # a form knows its number alone
+                before, after = words_of_change(form, name)
+            audit.record(Event.Verb.EDITED, obj, audit.Actor.of(request), field=name, before=before, after=after)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Iso]:
         return super().get_queryset(request).prefetch_related("replicas")
@@ -167,8 +170,13 @@ class UrlImportAdmin(ReadOnly, UrlImportModelAdmin):
 
 # Pages with what is in them, and changes written into the audit trail. Registered from here, because zones and accounts
 # can't import isos.
-for model in (Zone, Account, User):
+class AuditedQuotaAdmin(Audited, QuotaLimitAdmin):
+    """Limits on their own page, written down like those on the page of their account."""
+
+
+for model in (Zone, Account, User, QuotaLimit):
     admin.site.unregister(model)
 admin.site.register(Zone, ZoneWithHealthAdmin)
 admin.site.register(Account, AccountSupportAdmin)
 admin.site.register(User, AuditedUserAdmin)
+admin.site.register(QuotaLimit, AuditedQuotaAdmin)

@@ -53,12 +53,20 @@ def _record_form(
     if not change:
         _record(request, row, "row", "", "made", is_own=is_own)
     for name in form.changed_data:
-        before = _words(form.fields[name], form.get_initial_for_field(form.fields[name], name)) if change else ""
-        after = _words(form.fields[name], form.cleaned_data.get(name))
+        before, after = words_of_change(form, name)
+        before = before if change else ""
         if any(part in name for part in _SECRET):
             before, after = "…", "…"
         if before != after or before == "…":
-            _record(request, row, name, before, after, is_own=is_own)
+            # Which account a user came from is told to administrators alone: it is another account's name.
+            is_move = isinstance(row, User) and name == "account"
+            _record(request, row, name, before, after, is_own=is_own and not is_move)
+
+
+def words_of_change(form: forms.ModelForm[Any], name: str) -> tuple[str, str]:
+    """What a field held and what it holds now, for people."""
+    field = form.fields[name]
+    return _words(field, form.get_initial_for_field(field, name)), _words(field, form.cleaned_data.get(name))
 
 
 def _words(field: forms.Field, value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -106,7 +106,7 @@ def narrowed(user: User, filters: TrailFilters) -> QuerySet[Event]:
     if filters.first_day:
         events = events.filter(created_at__gte=_midnight(filters.first_day))
     if filters.last_day:
-        events = events.filter(created_at__lt=_midnight(filters.last_day) + timedelta(days=1))
+        events = events.filter(created_at__lte=datetime.combine(filters.last_day, time.max, UTC))
     return events.order_by("-created_at", "-id")
 
 

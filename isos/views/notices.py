@@ -64,6 +64,8 @@ def choose(request: HttpRequest) -> HttpResponse:
         messages.error(request, "There is no way to send you mail now. Ask your administrator for an e-mail address.")
         return redirect("account_profile")
     NoticeChoice.objects.update_or_create(user=user, defaults={"by_mail": wanted})
+    if not wanted:  # what is due already is not sent any more either
+        Notice.objects.filter(user=user, mail_at__isnull=False).update(mail_at=None)
     messages.success(request, "You get mail when something long ends." if wanted else "You get no more mail.")
     return redirect("account_profile")
 
