@@ -6,6 +6,10 @@ class IsosConfig(AppConfig):
     verbose_name = "ISO images"
 
     def ready(self) -> None:
-        from isos import dependants, links
+        from isos import (
+            checks,  # noqa: F401 - registers them
+            dependants,
+            links,
+        )
 
         dependants.register(links.uses)
